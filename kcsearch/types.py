@@ -1,0 +1,145 @@
+"""The words of kcsearch: documents, hits, reports, and the protocols that its parts meet.
+
+Nothing here does work; everything else imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:  # `kcsearch --help` answers without numpy
+    import numpy as np
+
+Role = Literal["query", "passage"]
+Pooling = Literal["pooler", "cls", "mean"]
+Mode = Literal["dense", "lexical", "hybrid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with its name and where it came from.
+
+    key: the caller's id, unique in a collection; `SOURCE:LINE` when the caller gave none.
+    source: the file that it was read from; None for texts that were handed over.
+    line: its first line in `source`, counted from 1.
+    metadata: JSON values by field name.
+    """
+
+    text: str
+    key: str | None = None
+    source: str | None = None
+    line: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that answers a query.
+
+    rank: 1 is the best. cosine: of query and document vector, in [-1, 1], whichever way the hit
+    was found. score: what `rank` is ordered by; in dense mode it is the cosine.
+    """
+
+    document: Document
+    rank: int
+    score: float
+    cosine: float
+
+    @property
+    def key(self) -> str:
+        assert self.document.key is not None  # every stored document has one
+        return self.document.key
+
+    @property
+    def text(self) -> str:
+        return self.document.text
+
+    @property
+    def source(self) -> str | None:
+        return self.document.source
+
+    @property
+    def line(self) -> int | None:
+        return self.document.line
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.document.metadata
+
+    def as_dict(self) -> dict[str, Any]:
+        """A flat dict of JSON values, in the order in which they are printed."""
+        return {"rank": self.rank, "score": self.score, "cosine": self.cosine} | {
+            "key": self.key,
+            "text": self.text,
+            "source": self.source,
+            "line": self.line,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What `Collection.add` and `Collection.sync` did, in documents."""
+
+    n_read: int = 0
+    n_unchanged: int = 0
+    n_added: int = 0
+    n_changed: int = 0
+    n_removed: int = 0
+    n_embedded: int = 0
+    n_windows: int = 0  # rows that hold a part of a text longer than the model's limit
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class Encoder(Protocol):
+    """Texts to unit vectors. `kcsearch.encoder.TextEncoder` is the real one."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What decides a vector, as JSON values: name, revision, hashes, pooling, limits."""
+        ...
+
+    def encode(self, texts: Sequence[str], role: Role = "passage") -> np.ndarray:
+        """float32 (n, dim), unit rows, in the order of `texts`."""
+        ...
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text into windows that the model can read whole; `"".join` gives it back."""
+        ...
+
+
+class Engine(Protocol):
+    """A forward pass: piece ids to vectors before normalisation.
+
+    Every sequence holds its special pieces and is at most the model's `max_length` long.
+    """
+
+    def pool(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+        """float32 (n, dim): the vector that the model folder's pooling names, in input order."""
+        ...
+
+    def words(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Per sequence the last hidden state, float32 (length, hidden)."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Nearest vectors by inner product. `kcsearch.faiss_index.FaissIndex` is the real one."""
+
+    def add(self, row_ids: np.ndarray, vectors: np.ndarray) -> None:
+        """row_ids: int64 (n,), never seen before; vectors: float32 (n, dim), unit rows."""
+        ...
+
+    def remove(self, row_ids: np.ndarray) -> None: ...
+
+    def search(
+        self, queries: np.ndarray, top_k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Row ids int64 (n, top_k), best first, -1 where there are no more; scores float32."""
+        ...
