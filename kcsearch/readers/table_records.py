@@ -1,0 +1,93 @@
+"""CSV and TSV to records with their line numbers, one at a time.
+
+Strict: another number of columns than the header's or an open quote is an error with its line.
+None stands for a blank line.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+from kcsearch.errors import InputError
+from kcsearch.hangul import normalize
+from kcsearch.readers.decoding import MAX_RECORD, TextFile, too_long
+
+
+def table_records(file: TextFile, *, tabs: bool) -> Iterator[tuple[int, dict[str, str] | None]]:
+    """A record for each row below the header; its line is the one where the row begins.
+
+    Commas: RFC 4180, a quoted field may hold line breaks. Tabs: as IANA has it, where a quote is
+    a letter like any other (so NSMC and other Korean data sets write them) and a row is a line.
+    """
+    header: list[str] = []
+    for line, row in _rows(file, tabs):
+        if not "".join(row).strip():  # spreadsheets end in rows of nothing but commas
+            yield line, None
+        elif not header:
+            header = _header(row, file.label, line)
+        elif len(row) == len(header):
+            yield line, dict(zip(header, map(normalize, row), strict=True))
+        else:
+            raise InputError(
+                "{path}:{line}: {found} columns where the header has {expected}",
+                path=file.label,
+                line=line,
+                found=len(row),
+                expected=len(header),
+            )
+
+
+def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
+    n_read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal n_read
+        for n_read, line in file.lines():  # noqa: B007 - read below
+            yield line + "\n"
+
+    if tabs:
+        reader = csv.reader(lines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(lines(), strict=True)
+    while True:
+        start = n_read + 1
+        limit = csv.field_size_limit(MAX_RECORD)  # global in csv, 131,072 by default
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _not_csv(file.label, start, str(error)) from None
+        finally:
+            csv.field_size_limit(limit)
+        yield start, row
+
+
+def _not_csv(label: str, line: int, reason: str) -> InputError:
+    if "unexpected end of data" in reason:
+        return InputError(
+            "{path}:{line}: a quote that opens in this row is never closed. A quote inside a "
+            'quoted field is written twice ("")',
+            path=label,
+            line=line,
+        )
+    if "field limit" in reason:
+        return too_long(label, line)
+    return InputError(
+        "{path}:{line}: not CSV ({reason}). A field that holds quotes is quoted, and they are "
+        'written twice ("")',
+        path=label,
+        line=line,
+        reason=reason,
+    )
+
+
+def _header(row: list[str], label: str, line: int) -> list[str]:
+    names = [normalize(name).strip() or f"column{i}" for i, name in enumerate(row, 1)]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(
+            "{path}:{line}: two columns are called {name!r}", path=label, line=line, name=twice[0]
+        )
+    return names
