@@ -1,0 +1,548 @@
+"""A collection: documents that can be added, kept in step with files, and searched by meaning.
+
+Here encoder, text store and vector index meet. How documents become rows is in indexing.py, how
+FAISS follows SQLite in index_cache.py.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from kcsearch import models
+from kcsearch.errors import (
+    CollectionNotFoundError,
+    CollectionUnavailableError,
+    DocumentNotFoundError,
+    InputError,
+    ModelMismatchError,
+)
+from kcsearch.hangul import TOKENIZER_VERSION, normalize
+from kcsearch.index_cache import IndexCache
+from kcsearch.readers import ReadReport, read
+from kcsearch.readers.passages import Split
+from kcsearch.readers.paths import Format
+from kcsearch.sqlite_file import explained
+from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
+from kcsearch.types import Document, Encoder, Hit, IndexReport
+from kcsearch.write_lock import write_lock
+
+DEFAULT_NAME = ".kcsearch"
+_STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
+_SPARE_CANDIDATES = 10  # fp16 scores may swap neighbours at the edge; exact cosines decide
+
+
+def find_collection(start: str | Path = ".") -> Path:
+    """The collection that `start` or a folder above it holds, as git finds its own.
+
+    KCSEARCH_COLLECTION names another. Raises CollectionNotFoundError.
+    """
+    if named := os.environ.get("KCSEARCH_COLLECTION"):
+        return Path(named)
+    here = Path(start).absolute()
+    for folder in (here, *here.parents):
+        if (folder / DEFAULT_NAME / _STORE).exists():
+            return folder / DEFAULT_NAME
+    raise CollectionNotFoundError(
+        "there is no collection in {folder} or above it. Make one with `kcsearch index FILE`, or "
+        "name one with --collection DIR",
+        folder=here,
+    )
+
+
+class Collection:
+    """A folder of documents with their vectors.
+
+    with Collection("notes") as notes:
+        notes.add(["환불은 사흘 안에 처리됩니다.", "내일은 비가 옵니다."])
+        print(notes.search("돈을 언제 돌려받나요")[0].text)
+
+    One object may be used by several threads; they take turns.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = DEFAULT_NAME,
+        model: str | Path | None = None,
+        *,
+        create: bool = True,
+        encoder: Encoder | None = None,
+        wait: float = 10.0,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        """Open the collection in the folder `path`, or make it.
+
+        model: name or folder; an existing collection knows its own and refuses another.
+        encoder: in place of the one that `model` names. wait: seconds for another writer to finish,
+        on_wait is called before. Raises CollectionNotFoundError (with create=False), ModelError,
+        ModelMismatchError, CollectionDamagedError, CollectionUnavailableError.
+        """
+        self.path = Path(path).absolute()
+        self._encoder = encoder
+        self._wait, self._on_wait = wait, on_wait
+        self.use_engine()
+        self._lock = threading.RLock()
+        if not (self.path / _STORE).exists():
+            if not create:
+                raise CollectionNotFoundError(
+                    "{path} is not a collection. Make one with `kcsearch index FILE`",
+                    path=self.path,
+                )
+            self._create(model)
+        self._store = TextStore(self.path / _STORE)
+        self._cache = IndexCache(self.path / _INDEX)
+        try:
+            if encoder is not None:
+                self._check_fingerprint(encoder.fingerprint())
+            elif model is not None:
+                self._check_folder(models.resolve(model))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when it is first needed. Raises ModelError, ModelMismatchError."""
+        if self._encoder is None:
+            from kcsearch.encoder import TextEncoder
+
+            folder = models.resolve(self._store.settings["model_reference"])
+            self._check_folder(folder)
+            precision, device, threads = self._engine_options
+            self._encoder = TextEncoder(folder, precision=precision, device=device, threads=threads)
+        return self._encoder
+
+    def use_engine(
+        self,
+        precision: Literal["auto", "fp32", "bf16", "int8"] = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        """Say how the collection's own encoder is to run; see `TextEncoder`."""
+        self._engine_options = (precision, device, threads)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def add(
+        self,
+        documents: Iterable[str | Document],
+        *,
+        progress: Callable[[IndexReport], None] | None = None,
+    ) -> IndexReport:
+        """Add documents; one whose key is here already replaces the other.
+
+        A document without a key gets a random one. Raises InputError for an empty text and for a
+        key that comes twice; the batches before it stay.
+        """
+        return self.sync(documents, prune=False, progress=progress)
+
+    def sync(
+        self,
+        documents: Iterable[str | Document],
+        *,
+        sources: Iterable[str] = (),
+        prune: bool = True,
+        dry_run: bool = False,
+        progress: Callable[[IndexReport], None] | None = None,
+    ) -> IndexReport:
+        """Make the collection hold `documents`, and of `sources` nothing else.
+
+        sources: looked at when the last document has been read. dry_run: only count.
+        """
+        from kcsearch.indexing import Indexer
+
+        with self._lock:
+            if dry_run:
+                indexer = Indexer(self._store, self.encoder, dry_run=True, progress=progress)
+                indexer.run(documents)
+                indexer.prune(sources if prune else ())
+                return indexer.report
+            with self._writer() as store:
+                indexer = Indexer(
+                    store,
+                    self.encoder,
+                    progress=progress,
+                    after_commit=lambda: self._save_if_due(store),
+                )
+                indexer.run(documents)
+                indexer.prune(sources if prune else ())
+            return indexer.report
+
+    def index(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        split: Split | None = None,
+        text_field: str = "text",
+        key_field: str | None = None,
+        encoding: str | None = None,
+        format: Format | None = None,
+        prune: bool = True,
+        dry_run: bool = False,
+        report: ReadReport | None = None,
+        progress: Callable[[IndexReport], None] | None = None,
+    ) -> IndexReport:
+        """Bring the collection in step with files and folders; embeds only what changed.
+
+        prune: remove documents that vanished from these files, and those of files that vanished
+        from these folders. The options before it are those of `readers.read`, which fills `report`
+        while it reads. Raises InputError for what cannot be read; the batches before it stay.
+        """
+        report = ReadReport() if report is None else report
+        documents = read(
+            paths,
+            split=split,
+            text_field=text_field,
+            key_field=key_field,
+            encoding=encoding,
+            format=format,
+            source_of=self._source_of,
+            report=report,
+        )
+        return self.sync(
+            documents,
+            sources=self._read_sources(paths, report),
+            prune=prune,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """Remove documents; how many. Raises DocumentNotFoundError, and then removes none."""
+        with self._lock, self._writer() as store:
+            rows = store.rows_by_key([normalize(key) for key in keys])
+            found = {row.whole_key for row in rows} | {row.document.key for row in rows}
+            for key in keys:
+                if normalize(key) not in found:
+                    raise _no_such_key(key)
+            store.write(remove=rows)
+            return len({row.whole_key for row in rows})
+
+    def delete_matching(
+        self,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> int:
+        """Remove every document that fulfils the conditions of `search`; how many."""
+        with self._lock, self._writer() as store:
+            row_ids = store.matching(filters or {}, where, params or {})
+            rows = list(store.rows(row_ids.tolist()).values())
+            if rows and not dry_run:
+                store.write(remove=rows)
+            return len({row.whole_key for row in rows})
+
+    def rebuild(self) -> None:
+        """Build vectors.faiss again from the stored vectors, without encoding anything."""
+        with self._lock, self._writer() as store, store.snapshot():
+            self._cache.save(store, whole=True)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """Rows: documents, where a text longer than the model's limit counts once per window."""
+        with self._lock:
+            return self._store.state().n_rows
+
+    def get(self, key: str) -> Document:
+        """The document of this key; a long text whole. Raises DocumentNotFoundError."""
+        with self._lock:
+            rows = self._store.rows_by_key([normalize(key)])
+        if not rows:
+            raise _no_such_key(key)
+        return _joined(rows, normalize(key))
+
+    def list(
+        self,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Iterator[Document]:
+        """Stored documents in the order of their row ids, windows as they are stored."""
+        with self._lock:
+            row_ids = self._store.matching(filters or {}, where, params or {})
+        chosen = row_ids[offset:][:limit].tolist()
+        for start in range(0, len(chosen), 1000):
+            with self._lock:
+                rows = self._store.rows(chosen[start : start + 1000])
+            yield from (row.document for _, row in sorted(rows.items()))
+
+    def around(self, document: Document, n_lines: int) -> Sequence[Document]:
+        """The document between its neighbours of the same source, `n_lines` on either side."""
+        with self._lock:
+            rows = self._store.rows_by_key([document.key or ""])
+            if not rows:
+                raise _no_such_key(document.key or "")
+            return [row.document for row in self._store.rows_around(rows[0], n_lines, n_lines)]
+
+    def search(
+        self,
+        query: str,
+        top_k: int = 10,
+        *,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Sequence[Hit]:
+        """The `top_k` documents nearest to `query`, best first, ties by row id.
+
+        filters: NAME=VALUE conditions, all of which must hold, on metadata fields or on key,
+        source, line. where: a SQL condition on the table documents, with `params`. Both choose
+        before the search, so that top_k hits come back whenever so many documents fulfil them.
+        min_score: least cosine. Raises InputError.
+        """
+        return self.search_many(
+            [query], top_k, filters=filters, where=where, params=params, min_score=min_score
+        )[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        top_k: int = 10,
+        *,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Sequence[Sequence[Hit]]:
+        """`search` for several queries at once, which is quicker than one by one."""
+        with self._lock:
+            vectors = self._embed_queries(queries)
+            return self._nearest(vectors, top_k, filters, where, params, min_score)
+
+    def similar(
+        self,
+        key: str,
+        top_k: int = 10,
+        *,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Sequence[Hit]:
+        """The documents nearest to a stored one, without that one. Encodes nothing."""
+        with self._lock:
+            rows = self._store.rows_by_key([normalize(key)])
+            if not rows:
+                raise _no_such_key(key)
+            mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0)
+            (hits,) = self._nearest(
+                _unit(mean[None]), top_k, filters, where, params, min_score, without=rows
+            )
+            return hits
+
+    def status(self) -> dict[str, Any]:
+        """What the collection holds and how, as JSON values."""
+        with self._lock, self._store.snapshot():
+            settings, state = self._store.settings, self._store.state()
+            index = self._cache.current(self._store)
+            sources = self._store.sources()
+        files = {name: self.path / name for name in (_STORE, _INDEX)}
+        return {
+            "path": str(self.path),
+            "n_documents": state.n_rows,
+            "n_vectors": len(index),
+            "n_sources": len(sources),
+            "sources": {source or "": n for source, n in sources.items()},
+            "model": settings["model"],
+            "dim": settings["dim"],
+            "index": index.kind,
+            "bytes": {n: f.stat().st_size for n, f in files.items() if f.exists()},
+            "created_with": settings["created_with"],
+        }
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _source_of(self, path: Path) -> str:
+        """A file as it is cited: relative to the folder that holds the collection, if inside it."""
+        absolute = Path(os.path.abspath(path))
+        try:
+            return absolute.relative_to(self.path.parent).as_posix()
+        except ValueError:
+            return absolute.as_posix()
+
+    def _read_sources(
+        self, paths: Sequence[str | os.PathLike[str]], report: ReadReport
+    ) -> Iterator[str]:
+        """Lazily, when all has been read: the sources in `report`, and files gone from folders."""
+        yield from report.sources
+        folders = [Path(path) for path in paths if os.path.isdir(path)]
+        prefixes = tuple(f"{self._source_of(folder)}/".removeprefix("./") for folder in folders)
+        for source in self._store.sources() if folders else ():
+            if (
+                source is not None
+                and source not in report.sources
+                and source.startswith(prefixes)
+                and not (self.path.parent / source).exists()
+            ):
+                yield source
+
+    def _save_if_due(self, store: TextStore) -> None:
+        if self._cache.is_due(store):
+            self._cache.save(store)
+
+    def _create(self, model: str | Path | None) -> None:
+        """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""
+        from kcsearch import __version__
+
+        settings: dict[str, Any] = {"model_reference": "", "model_stamp": {}}
+        if self._encoder is None:
+            folder = models.resolve(model)
+            settings["model_reference"] = folder.reference
+            settings["model_stamp"] = folder.quick_stamp()
+            settings["model"], settings["dim"] = folder.fingerprint(), folder.dim
+        else:
+            settings["model"] = dict(self._encoder.fingerprint())
+            settings["dim"] = self._encoder.dim
+        settings |= {
+            "collection_id": uuid.uuid4().hex,
+            "vector_dtype": VECTOR_DTYPE.str,
+            "tokenizer_version": TOKENIZER_VERSION,
+            "created_with": f"kcsearch {__version__}",
+        }
+        with explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with write_lock(self.path / _LOCK, self._wait, self._on_wait):
+            if not (self.path / _STORE).exists():
+                TextStore.create(self.path / _STORE, settings).close()
+
+    @contextmanager
+    def _writer(self) -> Iterator[TextStore]:
+        """The store for writing, under the lock; FAISS follows when all went well."""
+        with write_lock(self.path / _LOCK, self._wait, self._on_wait):
+            store = TextStore(self.path / _STORE, writable=True)
+            try:
+                yield store
+                with store.snapshot(), explained(self.path):
+                    self._cache.save(store)
+            finally:
+                store.close()
+
+    def _check_folder(self, folder: models.ModelFolder) -> None:
+        """Compare a model folder with the collection's: by size and time, else by its bytes."""
+        settings = self._store.settings
+        same_files = settings["model_stamp"] == folder.quick_stamp()
+        if not (same_files and settings["model_reference"] == folder.reference):
+            self._check_fingerprint(folder.fingerprint())
+
+    def _check_fingerprint(self, fingerprint: Mapping[str, Any]) -> None:
+        mine = self._store.settings["model"]
+        decides = [name for name in mine if name not in ("name", "revision")]
+        differing = [name for name in decides if mine[name] != fingerprint.get(name)]
+        if differing:
+            raise ModelMismatchError(
+                "{path} was made with the model {mine}, not with {other} ({what} differ). Leave "
+                "--model out to use its own, or index into another collection",
+                path=self.path,
+                mine=f"{mine.get('name')} {mine.get('revision', '')}".strip(),
+                other=f"{fingerprint.get('name')} {fingerprint.get('revision', '')}".strip(),
+                what=", ".join(differing),
+            )
+
+    def _embed_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
+        for query in queries:
+            if not query.strip():
+                raise InputError("the query is empty")
+        windows = [self.encoder.split(normalize(query)) for query in queries]
+        vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
+        starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
+        return _unit(np.add.reduceat(vectors, starts, axis=0))
+
+    def _nearest(
+        self,
+        vectors: np.ndarray,
+        top_k: int,
+        filters: Mapping[str, str] | None,
+        where: str | None,
+        params: Mapping[str, Any] | None,
+        min_score: float | None,
+        without: Sequence[StoredRow] = (),
+    ) -> Sequence[Sequence[Hit]]:
+        if top_k < 1:
+            raise InputError("top_k is at least 1, not {top_k}", top_k=top_k)
+        with self._store.snapshot():
+            index = self._current_index()
+            allowed = None
+            if filters or where or without:
+                allowed = self._store.matching(filters or {}, where, params or {})
+                allowed = np.setdiff1d(allowed, [row.row_id for row in without])
+            ids, _ = index.search(vectors, top_k + _SPARE_CANDIDATES, allowed)
+            return [
+                self._hits(vector, row_ids[row_ids >= 0], top_k, min_score)
+                for vector, row_ids in zip(vectors, ids, strict=True)
+            ]
+
+    def _hits(
+        self, vector: np.ndarray, row_ids: np.ndarray, top_k: int, min_score: float | None
+    ) -> Sequence[Hit]:
+        """Order candidates by the exact cosine of their stored vectors."""
+        cosines = self._store.vectors(row_ids.tolist()) @ vector
+        order = np.lexsort((row_ids, -cosines))[:top_k]
+        if min_score is not None:
+            order = order[cosines[order] >= min_score]
+        rows = self._store.rows(row_ids[order].tolist())
+        return [
+            Hit(rows[int(row_ids[i])].document, rank, float(cosines[i]), float(cosines[i]))
+            for rank, i in enumerate(order, 1)
+        ]
+
+    def _current_index(self) -> Any:
+        """The index as the store stands; one that had to be built is kept for the next process."""
+        index = self._cache.current(self._store)
+        if self._cache.is_due(self._store):
+            try:
+                with write_lock(self.path / _LOCK, wait=0):
+                    self._cache.save(self._store)
+            except CollectionUnavailableError:
+                pass  # somebody writes, or we may not: they will save it, or nobody can
+        return index
+
+
+def _joined(rows: Sequence[StoredRow], key: str) -> Document:
+    """The document of `key` from its row, or from its windows."""
+    first = rows[0].document
+    if first.key == key:
+        return first
+    text = "".join(row.document.text for row in rows)
+    return Document(text, key, first.source, first.line, first.metadata)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _no_such_key(key: str) -> DocumentNotFoundError:
+    return DocumentNotFoundError("no document has the key {key!r}", key=key)

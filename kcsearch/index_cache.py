@@ -1,0 +1,126 @@
+"""Keeps the FAISS index in step with the store, which is the truth.
+
+Row ids are never reused and rows never change, so catching up means: drop the ids that the store
+no longer has, add those above the last one known. Whatever cannot catch up is built again from the
+stored vectors, without encoding anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kcsearch.errors import CollectionDamagedError
+from kcsearch.faiss_index import TRAINING_ROWS, FaissIndex, StaleIndexError, read_stamp
+from kcsearch.text_store import StoreState, TextStore
+
+# Rows outside the base are searched in float32, one by one: 5,000 of them cost half a millisecond.
+_MAX_OUTSIDE = 5_000
+_MAX_OUTSIDE_SHARE = 0.02
+# Up to here a new base costs a quarter of a second, and the file is written after every change.
+_QUICK_TO_BUILD = 50_000
+
+
+class IndexCache:
+    """The index in memory, and its file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._index: FaissIndex | None = None
+        self._token = ""  # the state of the store that the index shows
+
+    def current(self, store: TextStore) -> FaissIndex:
+        """The index of all rows that `store` shows now. Call inside a snapshot of the store."""
+        state = store.state()
+        if self._index is None:
+            self._load(store)
+        if self._index is None or self._token != state.token:
+            self._catch_up(store, state)
+        assert self._index is not None
+        return self._index
+
+    def save(self, store: TextStore, *, whole: bool = False) -> bool:
+        """Write the file if it is behind and that is due; whole: in any case, from the vectors.
+
+        The caller holds the write lock. Returns whether a file was written.
+        """
+        state = store.state()
+        index = self.current(store)
+        n_outside = index.n_outside_base
+        if whole or (
+            n_outside and (state.n_rows <= _QUICK_TO_BUILD or _too_many(n_outside, state))
+        ):
+            self._index = index = build(store, state)
+        if index.n_outside_base or self._saved_token(store) == state.token:
+            return False
+        stamp = {"collection": store.settings["collection_id"], "token": state.token}
+        index.save(self.path, stamp)
+        return True
+
+    def is_due(self, store: TextStore) -> bool:
+        """Whether so many rows lie outside the file that a new one is worth its while."""
+        saved = store.state_at(self._saved_token(store))
+        state = store.state()
+        if saved is None:
+            return state.n_rows > _MAX_OUTSIDE
+        n_outside = state.last_row_id - saved.last_row_id + state.n_removed - saved.n_removed
+        return _too_many(n_outside, state)
+
+    def _load(self, store: TextStore) -> None:
+        try:
+            index, stamp = FaissIndex.load(self.path)
+        except StaleIndexError:
+            return
+        if (stamp.get("collection"), index.dim) == (
+            store.settings["collection_id"],
+            store.settings["dim"],
+        ):
+            self._index, self._token = index, str(stamp.get("token"))
+
+    def _catch_up(self, store: TextStore, state: StoreState) -> None:
+        index, known = self._index, store.state_at(self._token)
+        if index is not None and known is not None:
+            if state.n_removed != known.n_removed:
+                index.remove(np.setdiff1d(index.row_ids, store.row_ids(), assume_unique=True))
+            n_new = state.last_row_id - known.last_row_id
+            if not _too_many(index.n_outside_base + n_new, state):
+                for row_ids, vectors in store.vectors_after(known.last_row_id):
+                    index.add(row_ids, vectors)
+                if len(index) == state.n_rows:
+                    self._token = state.token
+                    return
+        self._index, self._token = build(store, state), state.token
+
+    def _saved_token(self, store: TextStore) -> str:
+        try:
+            stamp = read_stamp(self.path)
+        except StaleIndexError:
+            return ""
+        is_ours = stamp.get("collection") == store.settings["collection_id"]
+        return str(stamp.get("token")) if is_ours else ""
+
+
+def build(store: TextStore, state: StoreState) -> FaissIndex:
+    """A new index of all stored vectors. Raises CollectionDamagedError if some are missing."""
+    row_ids = store.row_ids()
+    step = max(1, len(row_ids) // TRAINING_ROWS)
+    index = FaissIndex.build(
+        store.settings["dim"],
+        state.n_rows,
+        store.vectors(row_ids[::step].tolist()),
+        store.vectors_after(0),
+    )
+    if len(index) != state.n_rows:
+        raise CollectionDamagedError(
+            "{path}: {n_rows} documents but {n_vectors} vectors. Put back a copy of the "
+            "collection, or delete its folder and index again",
+            path=store.path,
+            n_rows=state.n_rows,
+            n_vectors=len(index),
+        )
+    return index
+
+
+def _too_many(n_outside: int, state: StoreState) -> bool:
+    return n_outside > max(_MAX_OUTSIDE, int(state.n_rows * _MAX_OUTSIDE_SHARE))

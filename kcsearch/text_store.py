@@ -1,0 +1,419 @@
+"""The truth of a collection: documents, vectors and full-text rows in one SQLite file.
+
+Every change is one transaction, and there is no other commit point. A row never changes: another
+text under the same key is another row, and row ids are never given twice. So a copy of the vectors
+(FAISS) is current exactly when it holds the same set of row ids.
+Reading needs sqlite3 alone; what creates and migrates tables is in schema.py.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kcsearch.atomic_file import replacing
+from kcsearch.errors import CollectionDamagedError, InputError
+from kcsearch.filters import condition_of, read_only
+from kcsearch.hangul import bigrams
+from kcsearch.sqlite_file import connect, explained, transaction
+from kcsearch.types import Document
+
+APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
+SCHEMA_VERSION = 1
+VECTOR_DTYPE = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row to be written. window_of: the key of the longer text of which this is a part.
+
+    vector: float32 (dim,), unit length.
+    """
+
+    document: Document
+    vector: np.ndarray
+    window_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """What is known of a stored document without reading its vector."""
+
+    row_id: int
+    document: Document
+    window_of: str | None
+
+    @property
+    def whole_key(self) -> str:
+        """The key that the caller knows: of the text that this row holds, or holds a part of."""
+        assert self.document.key is not None  # the column is NOT NULL
+        return self.window_of or self.document.key
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """Where the store stands after a commit, which `token` names at random.
+
+    last_row_id: the largest row id ever given. n_removed: how many rows were ever removed.
+    """
+
+    token: str
+    n_rows: int
+    last_row_id: int
+    n_removed: int
+
+
+def hash_text(text: str) -> bytes:
+    """BLAKE2b, 16 bytes: equal texts share their vector."""
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+class TextStore:
+    """store.db, opened for reading or for writing."""
+
+    def __init__(self, path: Path, *, writable: bool = False) -> None:
+        self.path = path
+        self.writable = writable
+        self._connection = connect(path, writable=writable)
+        with self.explained():
+            self._check_schema()
+            self.settings: dict[str, Any] = self._read_settings()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any]) -> TextStore:
+        """A new store with its settings; nothing is there until it is whole.
+
+        The caller holds the write lock.
+        """
+        from kcsearch.schema import migrate
+
+        with explained(path), replacing(path) as draft:
+            connection = sqlite3.connect(draft, isolation_level=None)
+            migrate(connection)
+            with transaction(connection):
+                connection.executemany(
+                    "INSERT INTO settings (name, value) VALUES (?, ?)",
+                    [(n, json.dumps(v, ensure_ascii=False)) for n, v in settings.items()],
+                )
+                _mark_commit(connection, StoreState("", 0, 0, 0))
+            connection.close()
+        return cls(path, writable=True)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def state(self) -> StoreState:
+        return StoreState(*self._one(f"{_STATE} ORDER BY commit_id DESC LIMIT 1"))
+
+    def state_at(self, token: str) -> StoreState | None:
+        """The state that `token` names; None if this store never was in it."""
+        found = self._all(f"{_STATE} WHERE token = ?", token)
+        return StoreState(*found[0]) if found else None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whoever writes meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        with self.explained(), transaction(self._connection):
+            yield
+
+    def row_ids(self) -> np.ndarray:
+        """int64 (n,), ascending."""
+        return self._ids("SELECT row_id FROM documents")
+
+    def rows(self, row_ids: Iterable[int]) -> dict[int, StoredRow]:
+        return {row.row_id: row for row in self._select("row_id", list(row_ids))}
+
+    def rows_by_key(self, keys: Sequence[str]) -> list[StoredRow]:
+        """The rows of these keys: one each, or the windows of a long text in their order."""
+        found = self._select("key", keys) + self._select("window_of", keys)
+        return sorted(found, key=lambda row: row.row_id)
+
+    def rows_around(self, row: StoredRow, n_before: int, n_after: int) -> list[StoredRow]:
+        """Rows of the same source, by line, from `n_before` before `row` to `n_after` after it."""
+        document = row.document
+        if document.source is None or document.line is None:
+            return [row]
+        place = (document.source, document.line, row.row_id)
+        columns = f"SELECT {_COLUMNS} FROM documents WHERE source = ? AND (line, row_id)"
+        before = self._all(
+            f"{columns} < (?, ?) ORDER BY line DESC, row_id DESC LIMIT ?", *place, n_before
+        )
+        after = self._all(f"{columns} > (?, ?) ORDER BY line, row_id LIMIT ?", *place, n_after)
+        return [*map(_stored_row, reversed(before)), row, *map(_stored_row, after)]
+
+    def sources(self) -> dict[str | None, int]:
+        """Number of rows by source, by name."""
+        sql = "SELECT source, count(*) FROM documents GROUP BY source ORDER BY source"
+        return dict(self._all(sql))
+
+    def vectors(self, row_ids: Sequence[int]) -> np.ndarray:
+        """float32 (n, dim) in the order of `row_ids`."""
+        found: dict[int, bytes] = {}
+        for some in _slices(list(row_ids)):
+            marks = ",".join("?" * len(some))
+            found.update(
+                self._all(f"SELECT row_id, vector FROM vectors WHERE row_id IN ({marks})", *some)
+            )
+        missing = [row_id for row_id in row_ids if row_id not in found]
+        if missing:
+            raise CollectionDamagedError(
+                "{path}: no vector for row {row_id}. Run `kcsearch index` on the source again",
+                path=self.path,
+                row_id=missing[0],
+            )
+        return self._matrix([found[row_id] for row_id in row_ids])
+
+    def vectors_after(
+        self, row_id: int, size: int = 8192
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Row ids int64 (n,) above `row_id`, ascending, with their vectors (n, dim), in blocks."""
+        sql = "SELECT row_id, vector FROM vectors WHERE row_id > ? ORDER BY row_id LIMIT ?"
+        while block := self._all(sql, row_id, size):
+            row_id = block[-1][0]
+            yield np.array([r for r, _ in block], np.int64), self._matrix([v for _, v in block])
+
+    def vectors_by_text(self, hashes: Iterable[bytes]) -> dict[bytes, np.ndarray]:
+        """The vectors of texts that are already here, by `hash_text`."""
+        found: dict[bytes, np.ndarray] = {}
+        for some in _slices(list(hashes)):
+            marks = ",".join("?" * len(some))
+            sql = f"""SELECT text_hash, vector FROM documents JOIN vectors USING (row_id)
+                      WHERE text_hash IN ({marks}) GROUP BY text_hash"""
+            found.update((h, np.frombuffer(v, VECTOR_DTYPE)) for h, v in self._all(sql, *some))
+        return found
+
+    def lexical(
+        self, tokens: Sequence[str], top_k: int, allowed: np.ndarray | None = None
+    ) -> list[tuple[int, float]]:
+        """Row ids with their BM25 (higher is better) of the rows that hold any of `tokens`.
+
+        allowed: int64 row ids to choose from. Best first, ties by row id.
+        """
+        if not tokens:
+            return []
+        words = " OR ".join('"' + token.replace('"', '""') + '"' for token in tokens)
+        condition = ""
+        if allowed is not None:
+            condition = "AND rowid IN (SELECT value FROM json_each(?3))"
+        sql = f"""SELECT rowid, -bm25(documents_fts) FROM documents_fts
+                  WHERE documents_fts MATCH ?1 {condition}
+                  ORDER BY bm25(documents_fts), rowid LIMIT ?2"""
+        values = [words, top_k] + ([] if allowed is None else [json.dumps(allowed.tolist())])
+        return [(int(row_id), float(score)) for row_id, score in self._all(sql, *values)]
+
+    def matching(
+        self, filters: Mapping[str, str], where: str | None, params: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Row ids int64, ascending, that fulfil every filter and the SQL condition `where`."""
+        ids = self.row_ids()
+        for name, value in filters.items():
+            condition, values = condition_of(name, value)
+            sql = f"SELECT row_id FROM documents WHERE {condition}"
+            ids = np.intersect1d(ids, self._ids(sql, *values))
+        if where is not None:
+            ids = np.intersect1d(ids, self._where(where, params))
+        return ids
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write(self, add: Sequence[NewRow] = (), remove: Sequence[StoredRow] = ()) -> list[int]:
+        """Remove and add rows in one transaction; the ids of the new rows, in order."""
+        with self.explained(), transaction(self._connection, "IMMEDIATE"):
+            self._remove(remove)
+            row_ids = [self._insert(row) for row in add]
+            before = self.state()
+            after = StoreState(
+                token="",
+                n_rows=before.n_rows + len(add) - len(remove),
+                last_row_id=row_ids[-1] if row_ids else before.last_row_id,
+                n_removed=before.n_removed + len(remove),
+            )
+            _mark_commit(self._connection, after)
+        return row_ids
+
+    def set_setting(self, name: str, value: Any) -> None:
+        with self.explained(), transaction(self._connection, "IMMEDIATE"):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)",
+                (name, json.dumps(value, ensure_ascii=False)),
+            )
+        self.settings[name] = value
+
+    # -- one run's memory of the keys it has met, in a temporary table ---------------------------
+
+    def start_seen(self) -> None:
+        self._connection.execute("DROP TABLE IF EXISTS temp.seen")
+        self._connection.execute(
+            "CREATE TEMP TABLE seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"
+        )
+
+    def mark_seen(self, documents: Sequence[Document]) -> None:
+        """Raise InputError if a key comes a second time."""
+        for document in documents:
+            place = (document.key, document.source, document.line)
+            try:
+                self._connection.execute("INSERT INTO temp.seen VALUES (?, ?, ?)", place)
+            except sqlite3.IntegrityError:
+                first = self._one("SELECT source, line FROM temp.seen WHERE key = ?", document.key)
+                raise InputError(
+                    "{source}:{line}: the key {key!r} was already used at {first_source}:"
+                    "{first_line}. Keys must be unique; name another field with --key-field",
+                    source=document.source,
+                    line=document.line,
+                    key=document.key,
+                    first_source=first[0],
+                    first_line=first[1],
+                ) from None
+
+    def unseen_rows(self, source: str) -> list[StoredRow]:
+        """Rows of `source` whose key (or whose long text's key) this run has not met."""
+        sql = f"""SELECT {_COLUMNS} FROM documents WHERE source = ?
+                  AND coalesce(window_of, key) NOT IN (SELECT key FROM temp.seen)"""
+        return [_stored_row(row) for row in self._all(sql, source)]
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        with explained(self.path):
+            yield
+
+    def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
+        return self._all(sql, *values)[0]
+
+    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    def _ids(self, sql: str, *values: Any) -> np.ndarray:
+        with self.explained():
+            rows = self._connection.execute(sql, values)
+            return np.sort(np.fromiter((row_id for (row_id,) in rows), np.int64))
+
+    def _select(self, column: str, values: Sequence[Any]) -> list[StoredRow]:
+        rows: list[StoredRow] = []
+        for some in _slices(values):
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT {_COLUMNS} FROM documents WHERE {column} IN ({marks})"
+            rows += map(_stored_row, self._all(sql, *some))
+        return rows
+
+    def _matrix(self, blobs: Sequence[bytes]) -> np.ndarray:
+        dim = int(self.settings["dim"])
+        if any(len(blob) != dim * VECTOR_DTYPE.itemsize for blob in blobs):
+            raise CollectionDamagedError(
+                "{path}: a stored vector does not have {dim} numbers", path=self.path, dim=dim
+            )
+        return np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
+
+    def _insert(self, row: NewRow) -> int:
+        document = row.document
+        cursor = self._connection.execute(
+            """INSERT INTO documents (key, text, source, line, metadata, text_hash, window_of)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                document.key,
+                document.text,
+                document.source,
+                document.line,
+                metadata_json(document.metadata),
+                hash_text(document.text),
+                row.window_of,
+            ),
+        )
+        row_id = cursor.lastrowid
+        assert row_id is not None  # an INSERT that did not raise
+        vector = np.ascontiguousarray(row.vector, VECTOR_DTYPE).tobytes()
+        self._connection.execute("INSERT INTO vectors VALUES (?, ?)", (row_id, vector))
+        self._connection.execute(
+            "INSERT INTO documents_fts (rowid, tokens) VALUES (?, ?)",
+            (row_id, " ".join(bigrams(document.text))),
+        )
+        return row_id
+
+    def _remove(self, rows: Sequence[StoredRow]) -> None:
+        for row in rows:  # a contentless FTS5 table must be told what it forgets
+            self._connection.execute(
+                "INSERT INTO documents_fts (documents_fts, rowid, tokens) VALUES ('delete', ?, ?)",
+                (row.row_id, " ".join(bigrams(row.document.text))),
+            )
+            self._connection.execute("DELETE FROM vectors WHERE row_id = ?", (row.row_id,))
+            self._connection.execute("DELETE FROM documents WHERE row_id = ?", (row.row_id,))
+
+    def _where(self, where: str, params: Mapping[str, Any]) -> np.ndarray:
+        """A condition that a person wrote: it may read, and nothing else."""
+        sql = f"SELECT row_id FROM documents WHERE ({where}\n)"
+        self._connection.set_authorizer(read_only)
+        try:
+            rows = self._connection.execute(sql, dict(params)).fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise InputError(
+                "--where {where!r}: {reason}. The columns are row_id, key, text, source, line, "
+                "metadata (JSON)",
+                where=where,
+                reason=error,
+            ) from None
+        finally:
+            self._connection.set_authorizer(None)
+        return np.array([row_id for (row_id,) in rows], np.int64)
+
+    def _check_schema(self) -> None:
+        application_id = self._one("PRAGMA application_id")[0]
+        version = self._one("PRAGMA user_version")[0]
+        if application_id != APPLICATION_ID:
+            raise CollectionDamagedError("{path} is not a store of kcsearch", path=self.path)
+        if version > SCHEMA_VERSION:
+            raise CollectionDamagedError(
+                "{path} has schema {version}, this kcsearch knows {known}: "
+                "`pip install --upgrade kcsearch`",
+                path=self.path,
+                version=version,
+                known=SCHEMA_VERSION,
+            )
+
+    def _read_settings(self) -> dict[str, Any]:
+        rows = self._all("SELECT name, value FROM settings")
+        return {name: json.loads(value) for name, value in rows}
+
+
+_STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
+_COLUMNS = "row_id, key, text, source, line, metadata, window_of"
+
+
+def _stored_row(row: tuple[Any, ...]) -> StoredRow:
+    row_id, key, text, source, line, metadata, window_of = row
+    return StoredRow(row_id, Document(text, key, source, line, json.loads(metadata)), window_of)
+
+
+def metadata_json(metadata: Mapping[str, Any]) -> str:
+    """Metadata as it is stored and compared: JSON, Hangul as it is, in the order given."""
+    try:
+        return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError("metadata must be JSON values: {reason}", reason=error) from None
+
+
+def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
+    """SQLite takes a bounded number of parameters (999 before 3.32)."""
+    return (values[i : i + size] for i in range(0, len(values), size))
+
+
+def _mark_commit(connection: sqlite3.Connection, state: StoreState) -> None:
+    connection.execute(
+        "INSERT INTO commits (token, n_rows, last_row_id, n_removed) VALUES (?, ?, ?, ?)",
+        (secrets.token_hex(16), state.n_rows, state.last_row_id, state.n_removed),
+    )
