@@ -1,0 +1,33 @@
+"""What the command line says, in the language of the user's locale: English, or Korean.
+
+The keys of KOREAN are the English words themselves, as they stand in the code; a test compares the
+two. Libraries that import kcsearch get English errors.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kcsearch.errors import KcsearchError
+
+
+def is_korean() -> bool:
+    """Whether the locale asks for Korean, by the variables that gettext looks at, in its order."""
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return value.lower().startswith("ko")
+    return False
+
+
+def say(english: str) -> str:
+    """`english` in the user's language; placeholders stay."""
+    if not is_korean():
+        return english
+    from kcsearch.cli.messages_ko import KOREAN
+
+    return KOREAN.get(english, english)
+
+
+def explain(error: KcsearchError) -> str:
+    """The message of an error in the user's language."""
+    return say(error.template).format(**error.values) if error.values else say(error.template)

@@ -1,0 +1,192 @@
+"""The commands that look at a model rather than at a collection: models, tokenize, embed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kcsearch.cli import output
+from kcsearch.cli.messages import say
+from kcsearch.cli.options import DeviceOption, ModelOption, PrecisionOption, ThreadsOption
+from kcsearch.errors import InputError
+
+TextsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="TEXT...", help=say("Texts, or - for a line each from stdin.")),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands of this file into `app`."""
+    models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+    models_app.callback(help=say("List the models that are bundled or cached, or show one."))(
+        list_models
+    )
+    models_app.command(
+        name="show", help=say("Print a model's configuration.\n\n\b\nkcsearch models show kcbert")
+    )(show_model)
+    app.add_typer(models_app, name="models")
+    app.command(
+        help=say(
+            "Print pieces and ids as a BertTokenizer gives them.\n\n"
+            '\b\nkcsearch tokenize "안녕하세요" "하이!" --max-length 10'
+        )
+    )(tokenize)
+    app.command(
+        help=say(
+            "Print or save vectors.\n\n"
+            '\b\nkcsearch embed "안녕하세요"\n'
+            'kcsearch embed "안녕하세요" --level word\n'
+            "kcsearch embed - --output vectors.npy < lines.txt"
+        )
+    )(embed)
+
+
+def list_models(context: typer.Context) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    from kcsearch import models
+
+    header = [say("name"), say("alias"), say("state"), say("kind"), "MB"]
+    rows = [
+        [
+            model.name,
+            model.alias or "",
+            say(model.state),
+            model.architecture or "",
+            f"{model.size / 1e6:.1f}" if model.size else "",
+        ]
+        for model in models.known()
+    ]
+    typer.echo(output.as_table(rows, header))
+
+
+def show_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("As for --model."))] = "bundled",
+) -> None:
+    from kcsearch import models
+
+    folder = models.resolve(name)
+    facts = {
+        "name": folder.name,
+        "revision": folder.revision,
+        "path": str(folder.path),
+        "dim": folder.dim,
+        "pooling": folder.pooling,
+        "max_length": folder.max_length,
+        "query_prompt": folder.query_prompt,
+        "passage_prompt": folder.passage_prompt,
+        "config": folder.config,
+    }
+    typer.echo(output.as_json(facts))
+
+
+def tokenize(
+    texts: TextsArgument,
+    model: ModelOption = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help=say("Cut to so many pieces, and fill up to them."), show_default=False
+        ),
+    ] = None,
+    padding: Annotated[
+        Literal["none", "longest", "max_length"] | None,
+        typer.Option(
+            help=say("Fill up with [PAD] [default: max_length if given, else longest]."),
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    from kcsearch import models
+    from kcsearch.encoder import TextEncoder
+
+    chosen = padding or ("longest" if max_length is None else "max_length")
+    encoder = TextEncoder(models.resolve(model))
+    tokens: Any = encoder.tokenize(_lines(texts), max_length, chosen)
+    rows = {name: tokens[name] for name in ("pieces", "input_ids", "attention_mask")}
+    rows["token_type_ids"] = tokens["token_type_ids"]
+    body = ",\n".join(
+        f' "{name}": [\n  ' + ",\n  ".join(map(_json_line, lists)) + "\n ]"
+        for name, lists in rows.items()
+    )
+    typer.echo("{\n" + body + "\n}")
+
+
+def embed(
+    texts: TextsArgument,
+    model: ModelOption = None,
+    level: Annotated[
+        Literal["sentence", "word"],
+        typer.Option(help=say("sentence: the pooled vector; word: the last hidden states.")),
+    ] = "sentence",
+    normalize: Annotated[
+        bool, typer.Option(help=say("Scale sentence vectors to length one."))
+    ] = True,
+    role: Annotated[
+        Literal["query", "passage"],
+        typer.Option(help=say("Which prompt goes before the text, if the model has one.")),
+    ] = "passage",
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.npy",
+            help=say("Write float32 (n, dim) there [default: JSON lines on stdout]."),
+            show_default=False,
+        ),
+    ] = None,
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    import numpy as np
+
+    from kcsearch import models
+    from kcsearch.encoder import TextEncoder
+
+    encoder = TextEncoder(
+        models.resolve(model), precision=precision, device=device, threads=threads
+    )
+    lines = _lines(texts)
+    if level == "word":
+        if to is not None:
+            raise InputError("word vectors differ in number by text: they are printed as JSON only")
+        for text, (pieces, states) in zip(lines, encoder.words(lines), strict=True):
+            words = [
+                {"piece": piece, "vector": _numbers(state)}
+                for piece, state in zip(pieces, states, strict=True)
+            ]
+            typer.echo(_json_line({"text": text, "words": words}))
+        return
+    vectors = encoder.encode(lines, role) if normalize else encoder.pool(lines, role)
+    if to is None:
+        for text, vector in zip(lines, vectors, strict=True):
+            typer.echo(_json_line({"text": text, "vector": _numbers(vector)}))
+        return
+    from kcsearch.atomic_file import replacing
+    from kcsearch.sqlite_file import explained
+
+    with explained(to), replacing(to) as draft, open(draft, "wb") as file:
+        np.save(file, vectors, allow_pickle=False)
+
+
+def _lines(texts: list[str]) -> list[str]:
+    """The texts given, or for `-` the lines of standard input that hold any."""
+    if texts != ["-"]:
+        return texts
+    from kcsearch.readers import read
+
+    return [document.text for document in read(["-"])]
+
+
+def _numbers(vector: Any) -> list[float]:
+    """float32 as the shortest decimals that read back the same."""
+    return [float(str(number)) for number in vector]
+
+
+def _json_line(value: Any) -> str:
+    return output.as_json_lines([value])

@@ -1,0 +1,118 @@
+"""Hits and documents to stdout, in the format asked for; everything else to stderr."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kcsearch.cli import output
+from kcsearch.cli.messages import say
+
+if TYPE_CHECKING:
+    from kcsearch.collection import Collection
+    from kcsearch.types import Document, Hit
+
+
+class HitPrinter:
+    """Prints the answers of one run; several queries get a heading or a field each."""
+
+    def __init__(
+        self, opened: Collection, format: output.Format, context: int, *, many: bool
+    ) -> None:
+        self._opened, self._format, self._context, self._many = opened, format, context, many
+        self._answers: list[dict[str, Any]] = []
+        self._has_header = False
+
+    def print(self, query: str, hits: Sequence[Hit]) -> None:
+        if self._format == "table":
+            self._print_table(query, hits)
+        elif self._format == "plain":
+            print_lines(output.visible_line(hit.text) for hit in hits)
+        elif self._format == "json":
+            self._answers.append({"query": query, "hits": [self._record(hit) for hit in hits]})
+        elif self._format == "jsonl":
+            records = [{"query": query, **self._record(hit)} for hit in hits]
+            print_lines([output.as_json_lines(records)] if records else [])
+        else:
+            records = [{"query": query, **self._record(hit)} for hit in hits]
+            delimiter = "," if self._format == "csv" else "\t"
+            text = output.as_csv(records, delimiter=delimiter, header=not self._has_header)
+            self._has_header |= bool(records)
+            print_lines([text] if records else [])
+        sys.stdout.flush()
+
+    def finish(self) -> None:
+        if self._format == "json":
+            print_lines([output.as_json(self._answers)])
+
+    def _record(self, hit: Hit) -> dict[str, Any]:
+        record = hit.as_dict()
+        if self._context:
+            around = self._opened.around(hit.document, self._context)
+            record["context"] = [{"line": d.line, "text": d.text} for d in around]
+        return record
+
+    def _print_table(self, query: str, hits: Sequence[Hit]) -> None:
+        if self._many:
+            print_lines([output.visible_line(f"# {query}")])
+        header = [say("#"), say("cosine"), say("key"), say("text")]
+        rows = []
+        for hit in hits:
+            rows.append([str(hit.rank), f"{hit.cosine:.3f}", hit.key, hit.text])
+            if self._context:
+                around = self._opened.around(hit.document, self._context)
+                rows += [["", "", f":{d.line}", d.text] for d in around if d.key != hit.key]
+        if hits:
+            print_lines([output.as_table(rows, header, _width())])
+
+
+def print_documents(documents: Iterable[Document], format: output.Format) -> int:
+    """Print documents; how many there were."""
+    if format in ("plain", "jsonl"):
+        n_printed = 0
+        for document in documents:
+            print_lines([_one_record(document, format)])
+            n_printed += 1
+        return n_printed
+    found = list(documents)
+    if format == "json":
+        print_lines([output.as_json([_fields(document) for document in found])])
+    elif found and format == "table":
+        rows = [[document.key or "", document.text] for document in found]
+        print_lines([output.as_table(rows, [say("key"), say("text")], _width())])
+    elif found:
+        delimiter = "," if format == "csv" else "\t"
+        print_lines([output.as_csv([_fields(d) for d in found], delimiter=delimiter)])
+    return len(found)
+
+
+def _one_record(document: Document, format: output.Format) -> str:
+    if format == "plain":
+        return output.visible_text(document.text)
+    return output.as_json_lines([_fields(document)])
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    return {
+        "key": document.key,
+        "text": document.text,
+        "source": document.source,
+        "line": document.line,
+        "metadata": dict(document.metadata),
+    }
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def _width() -> int | None:
+    """The terminal's width; None where the output goes elsewhere and is not cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def tell(template: str, **values: object) -> None:
+    print(template.format(**values) if values else template, file=sys.stderr)
