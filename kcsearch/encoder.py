@@ -5,24 +5,19 @@ The forward pass itself is in the engines. Nothing here imports torch.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, chain
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
-from tokenizers import AddedToken, Encoding, Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from tokenizers.processors import TemplateProcessing
+from tokenizers import Encoding
 
 from kcsearch.bert_layout import supports
 from kcsearch.errors import InputError, ModelError
-from kcsearch.hangul import normalize, split_sentences
+from kcsearch.hangul import normalize
 from kcsearch.models import ModelFolder
+from kcsearch.tokenizer import load_tokenizer, refuse_surrogates
 from kcsearch.types import Engine, Role
+from kcsearch.windows import Splitter
 
 EngineName = Literal["auto", "numpy", "torch", "transformers"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
@@ -65,14 +60,14 @@ class TextEncoder:
         self._precision, self._device, self._threads = precision, device, threads
         self._engine_name = engine
         self._engines: dict[str, Engine] = {}
-        self._tokenizer = _load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder)
         self._limit = folder.max_length - self._tokenizer.num_special_tokens_to_add(False)
-        self._cuts_characters = _cuts_characters(self._tokenizer)
         prompts = (folder.query_prompt, folder.passage_prompt)
         n_pieces = {text: len(self._tokenizer.encode(text).ids) for text in prompts}
-        self._longest_prompt = max(prompts, key=lambda text: n_pieces[text])
-        if n_pieces[self._longest_prompt] >= folder.max_length:
+        longest = max(prompts, key=lambda text: n_pieces[text])
+        if n_pieces[longest] >= folder.max_length:
             raise ModelError("{path}: its prompts leave no room for a text", path=folder.path)
+        self._splitter = Splitter(self._tokenizer, self._limit, longest)
 
     @property
     def dim(self) -> int:
@@ -150,38 +145,7 @@ class TextEncoder:
         At sentence ends where it can, else at white space, else within a word. The longer of the
         two prompts fits in with each window.
         """
-        nfc = normalize(text)
-        if not self._cuts_characters and len(self._longest_prompt) + len(nfc) <= self._limit:
-            return [text]
-        _refuse_surrogates(text)
-        windows, start = [], 0
-        while start < len(nfc):
-            end = self._window_end(nfc, start)
-            windows.append(nfc[start:end])
-            start = end
-        if len(windows) <= 1:
-            return [text]
-        return windows if nfc == text else list(_as_written(text, windows))
-
-    def _window_end(self, text: str, start: int) -> int:
-        size = 3 * self._limit  # characters; Korean has about two a piece
-        while (fits := self._n_fitting(text[start : start + size])) == size:
-            size *= 2
-        end = start + fits
-        while end < len(text):  # a cut can change the pieces beside it, so count again
-            cut = _last_boundary(text, start, end)
-            end = start + self._n_fitting(text[start:cut])
-            if end == cut:
-                break
-        return end
-
-    def _n_fitting(self, text: str) -> int:
-        """How many characters of `text`, at least one, fit into a window after the prompt."""
-        prompt = self._longest_prompt
-        encoding = self._tokenizer.encode(prompt + text, add_special_tokens=False)
-        if len(encoding.ids) <= self._limit:
-            return len(text)
-        return max(1, encoding.offsets[self._limit][0] - len(prompt))
+        return self._splitter.split(text)
 
     def _encodings(
         self, texts: Sequence[str], prompt: str = "", *, with_special_pieces: bool = True
@@ -191,7 +155,7 @@ class TextEncoder:
             return self._tokenizer.encode_batch(whole, add_special_tokens=with_special_pieces)
         except TypeError:  # how `tokenizers` says that a str is no Unicode text
             for text in texts:
-                _refuse_surrogates(text)
+                refuse_surrogates(text)
             raise
 
     def _refuse_long(self, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> None:
@@ -234,120 +198,3 @@ class TextEncoder:
         from kcsearch.transformers_engine import TransformersEngine
 
         return TransformersEngine(self.folder, self._precision, self._device, self._threads)
-
-
-def _last_boundary(text: str, start: int, end: int) -> int:
-    """The best place in (start, end] to cut `text`, leaving more than white space before it."""
-    lookahead = 3  # characters that split_sentences wants to see behind a mark
-    sentences = split_sentences(text[start : end + lookahead])
-    ends = [start + offset for offset in accumulate(map(len, sentences[:-1]))]
-    at_sentences = [min(cut, end) for cut in ends if not text[end:cut].strip()]
-    at_spaces = (cut for cut in range(end, start, -1) if text[cut - 1].isspace())
-    anywhere = range(end, start, -1)
-    for cut in chain(reversed(at_sentences), at_spaces, anywhere):
-        if text[start:cut].strip() and _starts_a_character(text[cut : cut + 1]):
-            return cut
-    return end
-
-
-def _starts_a_character(char: str) -> bool:
-    """Say whether NFC never joins `char` to what stands before it (checked over all of Unicode)."""
-    is_jamo = "\u1161" <= char <= "\u1175" or "\u11a8" <= char <= "\u11c2"
-    return not is_jamo and not unicodedata.category(char or " ").startswith("M")
-
-
-def _as_written(text: str, windows: Sequence[str]) -> Iterator[str]:
-    """Cut a text that is not NFC where its NFC form was cut into `windows`."""
-    starts = [i for i, char in enumerate(text) if i and _starts_a_character(char)]
-    ends = list(accumulate(map(len, windows)))[:-1]
-    begin = last = n_normal = 0
-    for end in starts:
-        n_normal += len(normalize(text[last:end]))
-        last = end
-        if ends and n_normal >= ends[0]:
-            yield text[begin:end]
-            begin = end
-            ends = [later for later in ends if later > n_normal]
-    yield text[begin:]
-
-
-def _refuse_surrogates(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            "character {n} of a text is half of a surrogate pair ({code}), so it is no Unicode "
-            "text: {start!r}",
-            n=error.start + 1,
-            code=f"U+{ord(text[error.start]):04X}",
-            start=text[:20],
-        ) from error
-
-
-def _cuts_characters(tokenizer: Tokenizer) -> bool:
-    """Say whether a text can have more pieces than characters, after NFC.
-
-    Not with WordPiece behind a BertNormalizer that leaves accents: it drops characters, or puts
-    spaces beside them, and a piece is at least one character.
-    """
-    normalizer = tokenizer.normalizer
-    return not (
-        isinstance(tokenizer.model, WordPiece)
-        and isinstance(normalizer, BertNormalizer)
-        and not normalizer.lowercase
-        and not normalizer.strip_accents
-    )
-
-
-def _load_tokenizer(folder: ModelFolder) -> Tokenizer:
-    """Load tokenizer.json, or else build what BertTokenizer makes of vocab.txt."""
-    if folder.tokenizer.suffix == ".txt":
-        tokenizer = _word_piece_tokenizer(folder.tokenizer, folder.tokenizer_config)
-    else:
-        try:
-            tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        except Exception as error:  # `tokenizers` raises nothing narrower
-            raise ModelError(
-                "{path} is not a tokenizer: {reason}", path=folder.tokenizer, reason=error
-            ) from error
-    tokenizer.no_truncation()  # files of sentence-transformers say both
-    tokenizer.no_padding()
-    n_pieces, n_rows = tokenizer.get_vocab_size(), folder.config.get("vocab_size")
-    if isinstance(n_rows, int) and n_pieces > n_rows:
-        raise ModelError(
-            "{path} has {n_pieces} pieces, but the model has vectors for {n_rows}: these files "
-            "are of different models",
-            path=folder.tokenizer,
-            n_pieces=n_pieces,
-            n_rows=n_rows,
-        )
-    return tokenizer
-
-
-def _word_piece_tokenizer(path: Path, config: dict[str, Any]) -> Tokenizer:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            vocabulary = {line.rstrip("\n"): number for number, line in enumerate(lines)}
-    except UnicodeDecodeError as error:
-        raise ModelError("{path} is not UTF-8: {reason}", path=path, reason=error) from error
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    lacks = [piece for piece in special if piece not in vocabulary]
-    if lacks or not any(piece.startswith("##") for piece in vocabulary):
-        raise ModelError(
-            "{path} is no WordPiece vocabulary: {lacks} missing",
-            path=path,
-            lacks=", ".join(lacks) or "##pieces",
-        )
-    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = BertNormalizer(
-        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
-        strip_accents=config.get("strip_accents"),
-        lowercase=bool(config.get("do_lower_case", False)),
-    )
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(piece, vocabulary[piece]) for piece in ("[CLS]", "[SEP]")],
-    )
-    tokenizer.add_special_tokens([AddedToken(piece, special=True) for piece in special])
-    return tokenizer

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcsearch.encoder import TextEncoder, _last_boundary, _starts_a_character
+from kcsearch.encoder import TextEncoder
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import resolve
+from kcsearch.windows import _last_boundary, _starts_a_character
 
 SENTENCES = "서울에서 부산까지 기차로 갑니다. 정말 좋네요! 3.14는 원주율이다.그리고 또 만나요\n"
 

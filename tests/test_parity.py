@@ -23,7 +23,8 @@ from transformers import (
 
 from kcsearch.encoder import TextEncoder
 from kcsearch.errors import InputError, ModelError
-from kcsearch.models import cached_snapshot, resolve
+from kcsearch.hub_cache import cached_snapshot
+from kcsearch.models import resolve
 from kcsearch.transformers_engine import MAX_TOKENS, TransformersEngine
 
 TEXTS = [
