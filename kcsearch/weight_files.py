@@ -103,7 +103,7 @@ def tensor_shapes(weights: Path) -> dict[str, list[int]]:
     shapes: dict[str, list[int]] = {}
     for file in weight_files(weights):
         if not file.is_file():
-            raise ModelError("{path} is missing", path=file)
+            raise ModelError("{path} is missing; {index} names it", path=file, index=weights.name)
         is_safe = file.suffix == ".safetensors"
         shapes |= _safetensors_shapes(file) if is_safe else {name: [] for name in _bin_names(file)}
     return shapes
