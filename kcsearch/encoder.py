@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict, get_args
 import numpy as np
 from tokenizers import Encoding
 
-from kcsearch.bert_layout import supports
+from kcsearch.engines.bert_layout import supports
 from kcsearch.errors import InputError, ModelError
 from kcsearch.hangul import normalize
 from kcsearch.models import ModelFolder
@@ -188,13 +188,13 @@ class TextEncoder:
 
     def _new_engine(self, name: EngineName) -> Engine:
         if name == "numpy":
-            from kcsearch.numpy_engine import NumpyEngine
+            from kcsearch.engines.numpy_engine import NumpyEngine
 
             return NumpyEngine(self.folder)
         if name == "torch":
-            from kcsearch.torch_engine import TorchEngine
+            from kcsearch.engines.torch_engine import TorchEngine
 
             return TorchEngine(self.folder, self._precision, self._device, self._threads)
-        from kcsearch.transformers_engine import TransformersEngine
+        from kcsearch.engines.transformers_engine import TransformersEngine
 
         return TransformersEngine(self.folder, self._precision, self._device, self._threads)

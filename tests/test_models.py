@@ -257,7 +257,7 @@ def test_a_pickle_is_never_run(folder: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({"pooler.dense.weight": Hostile()}, folder / "pytorch_model.bin")
     model = resolve(folder)
-    from kcsearch.transformers_engine import TransformersEngine
+    from kcsearch.engines.transformers_engine import TransformersEngine
 
     with pytest.raises(ModelError, match=r"more than tensors|cannot load"):
         TransformersEngine(model)

@@ -22,10 +22,10 @@ from transformers import (
 )
 
 from kcsearch.encoder import TextEncoder
+from kcsearch.engines.transformers_engine import MAX_TOKENS, TransformersEngine
 from kcsearch.errors import InputError, ModelError
 from kcsearch.hub_cache import cached_snapshot
 from kcsearch.models import resolve
-from kcsearch.transformers_engine import MAX_TOKENS, TransformersEngine
 
 TEXTS = [
     "안녕하세요",

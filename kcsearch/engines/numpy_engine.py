@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kcsearch.bert_layout import flatten, pick, read_shape
+from kcsearch.engines.bert_layout import flatten, pick, read_shape
+from kcsearch.engines.safetensors_file import map_tensors, widen
 from kcsearch.errors import ModelError
 from kcsearch.models import ModelFolder
-from kcsearch.safetensors_file import map_tensors, widen
 
 MAX_TOKENS = 1_024  # of one pass, so that memory does not grow with the number of texts
 

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kcsearch.bert_layout import flatten, pick, read_shape
+from kcsearch.engines.bert_layout import flatten, pick, read_shape
+from kcsearch.engines.torch_linear import Linear, choose_precision, linear_maker
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
-from kcsearch.torch_linear import Linear, choose_precision, linear_maker
 
 # Rows of a batch. On CPU measured best from 1,500 to 4,000; a deterministic batch has room for as
 # many, full or not, so that a small one wastes less.
@@ -154,7 +154,7 @@ class TorchEngine:
         return [states[row] for row in range(len(ids))]
 
     def _batches(self, ids: Sequence[Sequence[int]]) -> Iterator[_Batch]:
-        """By rising length. Deterministic ones hold one length, with the same room for all of it."""
+        """By rising length. Deterministic ones hold one length, with room for a fixed number."""
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         order = np.argsort(lengths, kind="stable")
         lengths = lengths[order]
@@ -239,7 +239,8 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
     # As quick for a single query, and the same whatever stands beside it; torch's own is not.
     weights = (query * key).sum(-1, keepdim=True, dtype=torch.float32) * query.shape[-1] ** -0.5
-    return (weights.softmax(1).to(value.dtype) * value).sum(1, keepdim=True)
+    mixed: Tensor = (weights.softmax(1).to(value.dtype) * value).sum(1, keepdim=True)
+    return mixed
 
 
 def choose_device(name: str) -> torch.device:

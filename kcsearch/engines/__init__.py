@@ -1,0 +1,1 @@
+"""Forward passes behind one protocol, `types.Engine`; `encoder.py` chooses among them."""
