@@ -14,12 +14,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import os
-import platform
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +27,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import torch
+from machine import headline, machine, save
+from sentences import sentences
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from kcsearch import models
@@ -42,19 +41,12 @@ Encode = Callable[[list[str]], Any]  # rows of pooler vectors, or None where the
 
 
 def read_texts(path: Path | None, n: int) -> list[str]:
-    """Lines of a file, or data/everyday.jsonl: its sentences, then halves of two joined anew."""
-    if path is not None:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        texts = [line.strip() for line in lines if line.strip()]
-        return [texts[i % len(texts)] for i in range(n)]
-    lines = (ROOT / "data/everyday.jsonl").read_text(encoding="utf-8").splitlines()
-    words = [json.loads(line)["text"].split() for line in lines]
-
-    def text(i: int) -> str:
-        head, tail = words[i % len(words)], words[(i + 17 * (i // len(words))) % len(words)]
-        return " ".join(head[: len(head) // 2] + tail[len(tail) // 2 :])
-
-    return [text(i) for i in range(n)]
+    """Lines of a file, again and again if they are too few, or generated sentences."""
+    if path is None:
+        return sentences(n)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [line.strip() for line in lines if line.strip()]
+    return [texts[i % len(texts)] for i in range(n)]
 
 
 def make_kcbert_shape(folder: Path) -> Path:
@@ -192,28 +184,6 @@ def work_of(shape: BertShape, lengths: list[int]) -> int:
     )  # fmt: skip
 
 
-def machine() -> dict[str, Any]:
-    """What the figures depend on. flags: those that decide which matrix kernels run."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    kinds = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2")
-    packages = ("torch", "transformers", "tokenizers", "sentence-transformers", "numpy")
-    installed = {d.name: d.version for d in importlib.metadata.distributions()}
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "flags": [flag for flag in kinds if flag in cpu_flags()],
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "load_at_start": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": {name: installed.get(name) for name in packages},
-        "commit": commit or None,
-    }
-
-
 def worst_cosine(ours: np.ndarray | None, theirs: np.ndarray) -> float | None:
     if ours is None:
         return None
@@ -252,8 +222,7 @@ def measure(model: str, texts: list[str], wanted: list[str], n_repeats: int) -> 
 
 
 def show(report: dict[str, Any]) -> None:
-    computer = report["machine"]
-    print(f"{computer['cpu']}, {computer['cores']} cores, {' '.join(computer['flags'])}")
+    print(headline(report["machine"]))
     print(f"{report['model']}: {report['n_sentences']} sentences, {report['n_pieces']} pieces")
     speeds = {name: f"{speed / 1e9:.0f}" for name, speed in report["matrix_flops"].items()}
     print("matrix GFLOP/s:", ", ".join(f"{name} {speed}" for name, speed in speeds.items()))
@@ -271,16 +240,11 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=5_000, help="sentences")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--ways", nargs="*", default=[], help="words that a way's name holds")
-    parser.add_argument("--out", type=Path, help="default: benchmarks/results/encode-*.json")
     options = parser.parse_args()
     texts = read_texts(options.texts, options.n)
     report = measure(options.model, texts, options.ways, options.repeats)
     show(report)
-    kind = next(iter(report["machine"]["flags"]), platform.machine())
-    out = options.out or ROOT / f"benchmarks/results/encode-{Path(options.model).name}-{kind}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    print(out)
+    print(save(f"encode-{Path(options.model).name}", report))
 
 
 if __name__ == "__main__":

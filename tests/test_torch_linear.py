@@ -39,8 +39,17 @@ def test_without_the_private_operators_it_falls_back(monkeypatch: pytest.MonkeyP
     )
 
 
-def test_auto_is_bf16_with_amx_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for flags, precision in (({"avx2"}, "fp32"), ({"avx512_bf16"}, "fp32"), ({"amx_bf16"}, "bf16")):
+def test_auto_is_bf16_with_amx_and_on_amd_with_avx512_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intel, amd = {"avx2", "avx512_bf16"}, {"avx2", "avx512_bf16", "sse4a"}
+    for flags, precision in (
+        ({"avx2"}, "fp32"),
+        ({"avx2", "sse4a"}, "fp32"),
+        (intel, "fp32"),
+        (amd, "bf16"),
+        ({"amx_bf16"}, "bf16"),
+    ):
         monkeypatch.setattr(torch_linear, "cpu_flags", lambda flags=flags: frozenset(flags))
         assert choose_precision("auto", CPU) == precision
     assert choose_precision("auto", torch.device("mps")) == "fp32"
