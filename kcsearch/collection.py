@@ -28,16 +28,21 @@ from kcsearch.errors import (
 from kcsearch.hangul import TOKENIZER_VERSION, normalize
 from kcsearch.index_cache import IndexCache
 from kcsearch.readers import ReadReport, read
+from kcsearch.readers.decoding import COMPRESSIONS
 from kcsearch.readers.passages import Split
-from kcsearch.readers.paths import Format
+from kcsearch.readers.paths import FORMATS, Format
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
-from kcsearch.types import Document, Encoder, Hit, IndexReport
+from kcsearch.types import Document, Encoder, Hit, IndexReport, VectorIndex
 from kcsearch.write_lock import write_lock
 
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
-_SPARE_CANDIDATES = 10  # fp16 scores may swap neighbours at the edge; exact cosines decide
+_SUFFIXES = (*FORMATS, *COMPRESSIONS)  # of what is read in folders
+# Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
+_SPARE_CANDIDATES = 10
+_FP16_ERROR = 3e-4  # between two cosines; of one was seen 1.4e-4 at 64 numbers, 7e-5 at 384
+_MOST_CANDIDATES = 2_000  # beside top_k, where very many documents are as good as equal
 
 
 def find_collection(start: str | Path = ".") -> Path:
@@ -85,12 +90,14 @@ class Collection:
         on_wait is called before. Raises CollectionNotFoundError (with create=False), ModelError,
         ModelMismatchError, CollectionDamagedError, CollectionUnavailableError.
         """
-        self.path = Path(path).absolute()
+        self.path = Path(os.path.abspath(path))
         self._encoder = encoder
         self._wait, self._on_wait = wait, on_wait
         self.use_engine()
         self._lock = threading.RLock()
-        if not (self.path / _STORE).exists():
+        with explained(self.path):
+            is_there = (self.path / _STORE).exists()
+        if not is_there:
             if not create:
                 raise CollectionNotFoundError(
                     "{path} is not a collection. Make one with `kcsearch index FILE`",
@@ -159,6 +166,7 @@ class Collection:
         A document without a key gets a random one. Raises InputError for an empty text and for a
         key that comes twice; the batches before it stay.
         """
+        _refuse_single(documents)
         return self.sync(documents, prune=False, progress=progress)
 
     def sync(
@@ -187,7 +195,7 @@ class Collection:
                     store,
                     self.encoder,
                     progress=progress,
-                    after_commit=lambda: self._save_if_due(store),
+                    after_commit=lambda: self._cache.save_now_and_then(store),
                 )
                 indexer.run(documents)
                 indexer.prune(sources if prune else ())
@@ -214,6 +222,7 @@ class Collection:
         while it reads. Raises InputError for what cannot be read; the batches before it stay.
         """
         report = ReadReport() if report is None else report
+        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         documents = read(
             paths,
             split=split,
@@ -234,13 +243,15 @@ class Collection:
 
     def delete(self, keys: Sequence[str]) -> int:
         """Remove documents; how many. Raises DocumentNotFoundError, and then removes none."""
+        _refuse_single(keys)
         with self._lock, self._writer() as store:
             rows = store.rows_by_key([normalize(key) for key in keys])
             found = {row.whole_key for row in rows} | {row.document.key for row in rows}
             for key in keys:
                 if normalize(key) not in found:
                     raise _no_such_key(key)
-            store.write(remove=rows)
+            if rows:
+                store.write(remove=rows)
             return len({row.whole_key for row in rows})
 
     def delete_matching(
@@ -253,7 +264,7 @@ class Collection:
     ) -> int:
         """Remove every document that fulfils the conditions of `search`; how many."""
         with self._lock, self._writer() as store:
-            row_ids = store.matching(filters or {}, where, params or {})
+            row_ids = _matching(store, filters, where, params)
             rows = list(store.rows(row_ids.tolist()).values())
             if rows and not dry_run:
                 store.write(remove=rows)
@@ -273,7 +284,7 @@ class Collection:
 
     def get(self, key: str) -> Document:
         """The document of this key; a long text whole. Raises DocumentNotFoundError."""
-        with self._lock:
+        with self._lock, self._store.snapshot():
             rows = self._store.rows_by_key([normalize(key)])
         if not rows:
             raise _no_such_key(key)
@@ -289,8 +300,8 @@ class Collection:
         offset: int = 0,
     ) -> Iterator[Document]:
         """Stored documents in the order of their row ids, windows as they are stored."""
-        with self._lock:
-            row_ids = self._store.matching(filters or {}, where, params or {})
+        with self._lock, self._store.snapshot():
+            row_ids = _matching(self._store, filters, where, params)
         chosen = row_ids[offset:][:limit].tolist()
         for start in range(0, len(chosen), 1000):
             with self._lock:
@@ -299,8 +310,10 @@ class Collection:
 
     def around(self, document: Document, n_lines: int) -> Sequence[Document]:
         """The document between its neighbours of the same source, `n_lines` on either side."""
-        with self._lock:
-            rows = self._store.rows_by_key([document.key or ""])
+        if n_lines < 0:
+            raise InputError("n_lines is at least 0, not {n_lines}", n_lines=n_lines)
+        with self._lock, self._store.snapshot():
+            rows = self._store.rows_by_key([normalize(document.key or "")])
             if not rows:
                 raise _no_such_key(document.key or "")
             return [row.document for row in self._store.rows_around(rows[0], n_lines, n_lines)]
@@ -337,6 +350,9 @@ class Collection:
         min_score: float | None = None,
     ) -> Sequence[Sequence[Hit]]:
         """`search` for several queries at once, which is quicker than one by one."""
+        _refuse_single(queries)
+        if not queries:
+            return []
         with self._lock:
             vectors = self._embed_queries(queries)
             return self._nearest(vectors, top_k, filters, where, params, min_score)
@@ -352,7 +368,7 @@ class Collection:
         min_score: float | None = None,
     ) -> Sequence[Hit]:
         """The documents nearest to a stored one, without that one. Encodes nothing."""
-        with self._lock:
+        with self._lock, self._store.snapshot():
             rows = self._store.rows_by_key([normalize(key)])
             if not rows:
                 raise _no_such_key(key)
@@ -398,19 +414,22 @@ class Collection:
         """Lazily, when all has been read: the sources in `report`, and files gone from folders."""
         yield from report.sources
         folders = [Path(path) for path in paths if os.path.isdir(path)]
-        prefixes = tuple(f"{self._source_of(folder)}/".removeprefix("./") for folder in folders)
+        read_now = set(report.sources)
         for source in self._store.sources() if folders else ():
             if (
                 source is not None
-                and source not in report.sources
-                and source.startswith(prefixes)
+                and source not in read_now
+                and Path(source).suffix.lower() in _SUFFIXES
+                and any(self._is_below(folder, source) for folder in folders)
                 and not (self.path.parent / source).exists()
             ):
                 yield source
 
-    def _save_if_due(self, store: TextStore) -> None:
-        if self._cache.is_due(store):
-            self._cache.save(store)
+    def _is_below(self, folder: Path, source: str) -> bool:
+        name = normalize(self._source_of(folder))
+        if name == ".":
+            return not os.path.isabs(source)
+        return source.startswith(name.rstrip("/") + "/")
 
     def _create(self, model: str | Path | None) -> None:
         """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""
@@ -473,6 +492,8 @@ class Collection:
     def _embed_queries(self, queries: Sequence[str]) -> np.ndarray:
         """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
         for query in queries:
+            if not isinstance(query, str):
+                raise InputError("a query is a string, not {query!r}", query=query)
             if not query.strip():
                 raise InputError("the query is empty")
         windows = [self.encoder.split(normalize(query)) for query in queries]
@@ -495,12 +516,12 @@ class Collection:
         with self._store.snapshot():
             index = self._current_index()
             allowed = None
-            if filters or where or without:
-                allowed = self._store.matching(filters or {}, where, params or {})
-                allowed = np.setdiff1d(allowed, [row.row_id for row in without])
-            ids, _ = index.search(vectors, top_k + _SPARE_CANDIDATES, allowed)
+            if filters or where is not None:
+                allowed = _matching(self._store, filters, where, params)
+            unwanted = [-1, *(row.row_id for row in without)]
+            ids = _candidates(index, vectors, min(top_k + len(without), len(index)), allowed)
             return [
-                self._hits(vector, row_ids[row_ids >= 0], top_k, min_score)
+                self._hits(vector, row_ids[~np.isin(row_ids, unwanted)], top_k, min_score)
                 for vector, row_ids in zip(vectors, ids, strict=True)
             ]
 
@@ -508,7 +529,8 @@ class Collection:
         self, vector: np.ndarray, row_ids: np.ndarray, top_k: int, min_score: float | None
     ) -> Sequence[Hit]:
         """Order candidates by the exact cosine of their stored vectors."""
-        cosines = self._store.vectors(row_ids.tolist()) @ vector
+        stored = self._store.vectors(row_ids.tolist())
+        cosines = np.einsum("ij,j->i", stored, vector)  # `@` rounds equal rows differently: no ties
         order = np.lexsort((row_ids, -cosines))[:top_k]
         if min_score is not None:
             order = order[cosines[order] >= min_score]
@@ -528,6 +550,36 @@ class Collection:
             except CollectionUnavailableError:
                 pass  # somebody writes, or we may not: they will save it, or nobody can
         return index
+
+
+def _candidates(
+    index: VectorIndex, vectors: np.ndarray, top_k: int, allowed: np.ndarray | None
+) -> np.ndarray:
+    """Row ids int64 (n, m >= top_k): all that can be among the best, however many tie."""
+    n, most = top_k + _SPARE_CANDIDATES, top_k + _MOST_CANDIDATES
+    while True:
+        ids, scores = index.search(vectors, n, allowed)
+        last, needed = scores[:, -1], scores[:, max(0, top_k - 1)] - _FP16_ERROR
+        if n == most or (np.isneginf(last) | (last < needed)).all():
+            return ids
+        n = min(4 * n, most)
+
+
+def _matching(
+    store: TextStore,
+    filters: Mapping[str, str] | None,
+    where: str | None,
+    params: Mapping[str, Any] | None,
+) -> np.ndarray:
+    """Row ids of the documents that fulfil the conditions, whose values are put in NFC."""
+    nfc = {normalize(name): normalize(value) for name, value in (filters or {}).items()}
+    return store.matching(nfc, where, params or {})
+
+
+def _refuse_single(texts: object) -> None:
+    """A string is a sequence of strings, too: its characters."""
+    if isinstance(texts, str):
+        raise InputError("a list of strings is asked for, not the string {text!r}", text=texts)
 
 
 def _joined(rows: Sequence[StoredRow], key: str) -> Document:

@@ -7,6 +7,7 @@ collection builds another base from the stored vectors. Deciding that is not thi
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -27,7 +28,8 @@ EXACT_LIMIT = 50_000
 TRAINING_ROWS = 20_000  # RaBitQ only learns the mean
 
 _MAGIC = b"kcsearch-faiss-1"
-_TAIL = struct.Struct("<I16s")  # length of the JSON stamp, magic: the last bytes of the file
+_TAIL = struct.Struct("<II16s")  # length and CRC-32 of the JSON stamp, magic: the last bytes
+_HEAD = 1 << 16  # bytes: here lie the sizes that FAISS believes
 
 
 class StaleIndexError(Exception):
@@ -57,7 +59,10 @@ class FaissIndex:
     @property
     def kind(self) -> str:
         """exact or rabitq: how the base is searched."""
-        return "rabitq" if len(self._base_ids) > EXACT_LIMIT else "exact"
+        if self._base is None:
+            return "exact"
+        inner = faiss.downcast_index(self._base.index)
+        return "rabitq" if isinstance(inner, faiss.IndexRefine) else "exact"
 
     @property
     def n_outside_base(self) -> int:
@@ -149,7 +154,8 @@ class FaissIndex:
         """How many rows RaBitQ hands on to fp16: 16 for each wanted, and one in a thousand."""
         if self.kind == "exact":
             return None
-        n_refined = max(16 * n_wanted, len(self._base_ids) // 1000)
+        n_base = len(self._base_ids)
+        n_refined = min(n_base, max(16 * n_wanted, n_base // 1000))
         return faiss.IndexRefineSearchParameters(k_factor=n_refined / n_wanted)
 
     def _scan(
@@ -171,31 +177,32 @@ class FaissIndex:
         assert self.n_outside_base == 0, "only a whole base is saved"
         with replacing(path) as draft:
             if self._base is not None:
-                faiss.write_index(self._base, str(draft))
-            with open(draft, "ab+") as file:
-                size, checksum = file.tell(), _checksum(draft)
-                whole = {**stamp, "dim": self.dim, "n": len(self), "size": size, "crc32": checksum}
+                _write_index(self._base, draft)
+            with open(draft, "ab") as file:
+                whole = {**stamp, "dim": self.dim, "n": len(self), "size": file.tell()}
+                whole["crc32"] = _checksum(draft, 0, file.tell())
+                whole["crc32_ends"] = _checksum_ends(draft, whole)
                 words = json.dumps(whole).encode()
-                file.write(words + _TAIL.pack(len(words), _MAGIC))
+                file.write(words + _TAIL.pack(len(words), zlib.crc32(words), _MAGIC))
 
     @classmethod
     def load(cls, path: Path) -> tuple[FaissIndex, dict[str, Any]]:
         """The index of a file, mapped rather than read, and its stamp.
 
-        Raises StaleIndexError when the file is missing or is not what its stamp says. The checksum
-        is left to `check_file`.
+        Raises StaleIndexError when the file is missing or is not what its stamp says. Of the bytes,
+        the head and the row ids are checked; the vectors are left to `check_file`.
         """
+        stamp = read_stamp(path)
         try:
-            stamp = read_stamp(path)
             if stamp["n"] == 0:
                 return cls(stamp["dim"]), stamp
+            if _checksum_ends(path, stamp) != stamp["crc32_ends"]:
+                raise StaleIndexError(f"{path}: the checksum of its ends does not fit")
             base = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             raise StaleIndexError(f"{path}: {error}") from error
-        if not isinstance(base, faiss.IndexIDMap) or (base.d, base.ntotal) != (
-            stamp["dim"],
-            stamp["n"],
-        ):
+        found = (base.d, base.ntotal)
+        if not isinstance(base, faiss.IndexIDMap) or found != (stamp["dim"], stamp["n"]):
             raise StaleIndexError(f"{path}: not the index that its stamp tells of")
         return cls(stamp["dim"], base), stamp
 
@@ -208,31 +215,48 @@ def read_stamp(path: Path) -> dict[str, Any]:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL.size))
-            length, magic = _TAIL.unpack(file.read())
-            if magic != _MAGIC:
+            length, checksum, magic = _TAIL.unpack(file.read())
+            if magic != _MAGIC or length > size - _TAIL.size:
                 raise StaleIndexError(f"{path}: no stamp")
             file.seek(size - _TAIL.size - length)
-            stamp: dict[str, Any] = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error) as error:
+            words = file.read(length)
+    except (OSError, struct.error) as error:
         raise StaleIndexError(f"{path}: {error}") from error
-    if stamp.get("size") != size - _TAIL.size - length:
-        raise StaleIndexError(f"{path}: {size} bytes, but the stamp tells of {stamp.get('size')}")
+    if zlib.crc32(words) != checksum:
+        raise StaleIndexError(f"{path}: the checksum of its stamp does not fit")
+    stamp: dict[str, Any] = json.loads(words)
+    if stamp["size"] != size - _TAIL.size - length:
+        raise StaleIndexError(f"{path}: {size} bytes, but the stamp tells of {stamp['size']}")
     return stamp
 
 
 def check_file(path: Path) -> None:
     """Compare the file with its checksum. Raises StaleIndexError."""
     stamp = read_stamp(path)
-    if _checksum(path, stamp["size"]) != stamp["crc32"]:
+    if _checksum(path, 0, stamp["size"]) != stamp["crc32"]:
         raise StaleIndexError(f"{path}: the checksum does not fit")
 
 
-def _checksum(path: Path, size: int | None = None) -> int:
-    """CRC-32 of the first `size` bytes."""
-    checksum, left = 0, path.stat().st_size if size is None else size
+def _write_index(base: Any, path: Path) -> None:
+    try:
+        faiss.write_index(base, str(path))
+    except RuntimeError as error:  # so does FAISS say that the disk is full
+        raise OSError(errno.EIO, str(error).rpartition("failed: ")[2], str(path)) from error
+
+
+def _checksum_ends(path: Path, stamp: Mapping[str, Any]) -> int:
+    """CRC-32 of the head and of the row ids, which FAISS writes last."""
+    size = stamp["size"]
+    head = _checksum(path, 0, min(size, _HEAD))
+    return _checksum(path, max(0, size - 8 * stamp["n"]), size, head)
+
+
+def _checksum(path: Path, start: int, end: int, checksum: int = 0) -> int:
+    """CRC-32 of the bytes from `start` to `end`, going on from `checksum`."""
     with open(path, "rb") as file:
-        while left > 0 and (block := file.read(min(left, 1 << 20))):
-            checksum, left = zlib.crc32(block, checksum), left - len(block)
+        file.seek(start)
+        while start < end and (block := file.read(min(end - start, 1 << 20))):
+            checksum, start = zlib.crc32(block, checksum), start + len(block)
     return checksum
 
 

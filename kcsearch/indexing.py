@@ -7,13 +7,13 @@ what was committed is there, and the same command goes on from it.
 from __future__ import annotations
 
 import time
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from kcsearch.errors import InputError
+from kcsearch.hangul import normalize
 from kcsearch.text_store import NewRow, StoredRow, TextStore, hash_text, metadata_json
 from kcsearch.types import Document, Encoder, IndexReport
 
@@ -41,7 +41,7 @@ class Indexer:
         self._dry_run = dry_run
         self._progress = progress or (lambda report: None)
         self._after_commit = after_commit or (lambda: None)
-        store.start_seen()
+        store.start_run()
 
     def run(self, documents: Iterable[str | Document]) -> None:
         """Add what is new, replace what changed, leave the rest. Raises InputError."""
@@ -83,6 +83,7 @@ class Indexer:
         if stale or parts:
             rows_to_add = self._embed(parts)
             if not self._dry_run:
+                self._store.keep_vectors(stale)
                 self._store.write(add=rows_to_add, remove=stale)
                 self._after_commit()
         self._progress(self.report)
@@ -142,15 +143,35 @@ def _whole(document: str | Document) -> Document:
     """A document in NFC with a key. Raises InputError for what is not text."""
     if isinstance(document, str):
         document = Document(document)
+    if not isinstance(document, Document):
+        raise InputError(
+            "a document is a string or a kcsearch.Document, not {document!r}", document=document
+        )
     if not isinstance(document.text, str) or not document.text.strip():
         raise InputError(
             "the document {key!r} has no text: {text!r}", key=document.key, text=document.text
         )
     if document.key is not None and (not isinstance(document.key, str) or not document.key):
         raise InputError("a key is a string and not empty, not {key!r}", key=document.key)
+    if not isinstance(document.source, str | None) or not isinstance(document.line, int | None):
+        raise InputError(
+            "the document {key!r} has a source that is no string, or a line that is no number: "
+            "{source!r}, {line!r}",
+            key=document.key,
+            source=document.source,
+            line=document.line,
+        )
     key = uuid.uuid4().hex if document.key is None else document.key
+    try:
+        document.text.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            "the text of the document {key!r} holds half of a surrogate pair (no character)",
+            key=key,
+        ) from None
     return replace(
         document,
-        text=unicodedata.normalize("NFC", document.text),
-        key=unicodedata.normalize("NFC", key),
+        text=normalize(document.text),
+        key=normalize(key),
+        source=None if document.source is None else normalize(document.source),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError
+from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -17,7 +17,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """
     with explained(path):
         if writable:
-            connection = _open(path.absolute().as_uri() + "?mode=rwc")
+            connection = _open(path.absolute().as_uri() + "?mode=rw")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         else:
@@ -67,6 +67,14 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system say into errors with a next step."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "{text!r} is no Unicode text: its character {n} is half of a surrogate pair",
+            text=error.object,
+            n=error.start + 1,
+        ) from error
+    except sqlite3.ProgrammingError:  # a closed collection, say: no fault of the file
+        raise
     except sqlite3.DatabaseError as error:
         words = str(error)
         if "full" in words or "disk I/O" in words:

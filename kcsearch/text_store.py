@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,8 +22,8 @@ import numpy as np
 
 from kcsearch.atomic_file import replacing
 from kcsearch.errors import CollectionDamagedError, InputError
-from kcsearch.filters import condition_of, read_only
-from kcsearch.hangul import bigrams
+from kcsearch.filters import condition_of, read_only, unrestricted
+from kcsearch.hangul import bigrams, normalize
 from kcsearch.sqlite_file import connect, explained, transaction
 from kcsearch.types import Document
 
@@ -84,11 +84,20 @@ class TextStore:
         self.path = path
         self.writable = writable
         self._connection = connect(path, writable=writable)
-        with self.explained():
-            self._check_schema()
-            self.settings: dict[str, Any] = self._read_settings()
+        try:
+            with self.explained():
+                self._check_schema()
+                self.settings: dict[str, Any] = self._read_settings()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
+        """Close; a writer leaves everything in store.db itself, if no reader is in the way."""
+        if self.writable:
+            with suppress(sqlite3.Error):  # what is committed is as safe in the WAL
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     @classmethod
@@ -100,6 +109,8 @@ class TextStore:
         from kcsearch.schema import migrate
 
         with explained(path), replacing(path) as draft:
+            for suffix in ("-wal", "-shm"):  # of a store that somebody deleted: not ours to replay
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
             connection = sqlite3.connect(draft, isolation_level=None)
             migrate(connection)
             with transaction(connection):
@@ -114,7 +125,10 @@ class TextStore:
     # -- reading ---------------------------------------------------------------------------------
 
     def state(self) -> StoreState:
-        return StoreState(*self._one(f"{_STATE} ORDER BY commit_id DESC LIMIT 1"))
+        found = self._all(f"{_STATE} ORDER BY commit_id DESC LIMIT 1")
+        if not found:
+            raise CollectionDamagedError("{path}: the table commits is empty", path=self.path)
+        return StoreState(*found[0])
 
     def state_at(self, token: str) -> StoreState | None:
         """The state that `token` names; None if this store never was in it."""
@@ -140,7 +154,7 @@ class TextStore:
     def rows_by_key(self, keys: Sequence[str]) -> list[StoredRow]:
         """The rows of these keys: one each, or the windows of a long text in their order."""
         found = self._select("key", keys) + self._select("window_of", keys)
-        return sorted(found, key=lambda row: row.row_id)
+        return [row for _, row in sorted({row.row_id: row for row in found}.items())]
 
     def rows_around(self, row: StoredRow, n_before: int, n_after: int) -> list[StoredRow]:
         """Rows of the same source, by line, from `n_before` before `row` to `n_after` after it."""
@@ -187,13 +201,16 @@ class TextStore:
             yield np.array([r for r, _ in block], np.int64), self._matrix([v for _, v in block])
 
     def vectors_by_text(self, hashes: Iterable[bytes]) -> dict[bytes, np.ndarray]:
-        """The vectors of texts that are already here, by `hash_text`."""
+        """The vectors of texts that are here, or were when this run began, by `hash_text`."""
         found: dict[bytes, np.ndarray] = {}
         for some in _slices(list(hashes)):
             marks = ",".join("?" * len(some))
-            sql = f"""SELECT text_hash, vector FROM documents JOIN vectors USING (row_id)
-                      WHERE text_hash IN ({marks}) GROUP BY text_hash"""
-            found.update((h, np.frombuffer(v, VECTOR_DTYPE)) for h, v in self._all(sql, *some))
+            for sql in (
+                f"SELECT text_hash, vector FROM temp.gone WHERE text_hash IN ({marks})",
+                f"""SELECT text_hash, vector FROM documents JOIN vectors USING (row_id)
+                    WHERE text_hash IN ({marks}) GROUP BY text_hash""",
+            ):
+                found.update((h, np.frombuffer(v, VECTOR_DTYPE)) for h, v in self._all(sql, *some))
         return found
 
     def lexical(
@@ -219,14 +236,10 @@ class TextStore:
         self, filters: Mapping[str, str], where: str | None, params: Mapping[str, Any]
     ) -> np.ndarray:
         """Row ids int64, ascending, that fulfil every filter and the SQL condition `where`."""
-        ids = self.row_ids()
-        for name, value in filters.items():
-            condition, values = condition_of(name, value)
-            sql = f"SELECT row_id FROM documents WHERE {condition}"
-            ids = np.intersect1d(ids, self._ids(sql, *values))
-        if where is not None:
-            ids = np.intersect1d(ids, self._where(where, params))
-        return ids
+        conditions = [condition_of(name, value) for name, value in filters.items()]
+        sql = f"SELECT row_id FROM documents WHERE {' AND '.join(c for c, _ in conditions) or '1'}"
+        ids = self._ids(sql, *(value for _, values in conditions for value in values))
+        return ids if where is None else np.intersect1d(ids, self._where(where, params))
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -253,31 +266,55 @@ class TextStore:
             )
         self.settings[name] = value
 
-    # -- one run's memory of the keys it has met, in a temporary table ---------------------------
+    # -- one run's memory of the keys it has met and the vectors it gave up, in temporary tables --
 
-    def start_seen(self) -> None:
-        self._connection.execute("DROP TABLE IF EXISTS temp.seen")
-        self._connection.execute(
-            "CREATE TEMP TABLE seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"
-        )
+    def start_run(self) -> None:
+        with self.explained():
+            for table in (_SEEN, _GONE):
+                self._connection.execute(f"DROP TABLE IF EXISTS temp.{table.split()[0]}")
+                self._connection.execute(f"CREATE TEMP TABLE {table}")
 
     def mark_seen(self, documents: Sequence[Document]) -> None:
-        """Raise InputError if a key comes a second time."""
-        for document in documents:
-            place = (document.key, document.source, document.line)
+        """Raise InputError if a key comes a second time; then none of `documents` is marked."""
+        places = [(document.key, document.source, document.line) for document in documents]
+        with self.explained():
             try:
-                self._connection.execute("INSERT INTO temp.seen VALUES (?, ?, ?)", place)
+                with transaction(self._connection):
+                    self._connection.executemany("INSERT INTO temp.seen VALUES (?, ?, ?)", places)
             except sqlite3.IntegrityError:
-                first = self._one("SELECT source, line FROM temp.seen WHERE key = ?", document.key)
-                raise InputError(
-                    "{source}:{line}: the key {key!r} was already used at {first_source}:"
-                    "{first_line}. Keys must be unique; name another field with --key-field",
-                    source=document.source,
-                    line=document.line,
-                    key=document.key,
-                    first_source=first[0],
-                    first_line=first[1],
-                ) from None
+                raise self._used_twice(places) from None
+
+    def _used_twice(self, places: Sequence[tuple[Any, ...]]) -> InputError:
+        met: dict[str, tuple[Any, ...]] = {}
+        for place in places:
+            key, source, line = place
+            seen = self._all("SELECT key, source, line FROM temp.seen WHERE key = ?", key)
+            if not seen and key not in met:
+                met[key] = place
+                continue
+            _, first_source, first_line = seen[0] if seen else met[key]
+            if source is None or first_source is None:
+                break
+            return InputError(
+                "{source}:{line}: the key {key!r} was already used at {first_source}:"
+                "{first_line}. Keys must be unique; name another field with --key-field",
+                source=source,
+                line=line,
+                key=key,
+                first_source=first_source,
+                first_line=first_line,
+            )
+        return InputError("two documents have the key {key!r}. Keys must be unique", key=key)
+
+    def keep_vectors(self, rows: Sequence[StoredRow]) -> None:
+        """For rows that are about to go: their texts may come again in this run, as lines move."""
+        for some in _slices([row.row_id for row in rows]):
+            marks = ",".join("?" * len(some))
+            self._all(
+                f"""INSERT OR IGNORE INTO temp.gone SELECT text_hash, vector
+                    FROM documents JOIN vectors USING (row_id) WHERE row_id IN ({marks})""",
+                *some,
+            )
 
     def unseen_rows(self, source: str) -> list[StoredRow]:
         """Rows of `source` whose key (or whose long text's key) this run has not met."""
@@ -322,19 +359,23 @@ class TextStore:
 
     def _insert(self, row: NewRow) -> int:
         document = row.document
-        cursor = self._connection.execute(
-            """INSERT INTO documents (key, text, source, line, metadata, text_hash, window_of)
-               VALUES (?, ?, ?, ?, ?, ?, ?)""",
-            (
-                document.key,
-                document.text,
-                document.source,
-                document.line,
-                metadata_json(document.metadata),
-                hash_text(document.text),
-                row.window_of,
-            ),
+        values = (
+            document.key,
+            document.text,
+            document.source,
+            document.line,
+            metadata_json(document.metadata),
+            hash_text(document.text),
+            row.window_of,
         )
+        try:
+            cursor = self._connection.execute(
+                """INSERT INTO documents (key, text, source, line, metadata, text_hash, window_of)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                values,
+            )
+        except sqlite3.IntegrityError:
+            raise self._key_taken(row) from None
         row_id = cursor.lastrowid
         assert row_id is not None  # an INSERT that did not raise
         vector = np.ascontiguousarray(row.vector, VECTOR_DTYPE).tobytes()
@@ -344,6 +385,16 @@ class TextStore:
             (row_id, " ".join(bigrams(document.text))),
         )
         return row_id
+
+    def _key_taken(self, row: NewRow) -> InputError:
+        key = row.document.key
+        ((window_of,),) = self._all("SELECT window_of FROM documents WHERE key = ?", key)
+        return InputError(
+            "the key {key!r} is taken: the parts of the long text {whole!r} are stored as "
+            "{whole}#1, {whole}#2 … Give one of the two another key",
+            key=key,
+            whole=row.window_of or window_of,
+        )
 
     def _remove(self, rows: Sequence[StoredRow]) -> None:
         for row in rows:  # a contentless FTS5 table must be told what it forgets
@@ -360,16 +411,16 @@ class TextStore:
         self._connection.set_authorizer(read_only)
         try:
             rows = self._connection.execute(sql, dict(params)).fetchall()
-        except (sqlite3.Error, sqlite3.Warning) as error:
+            return np.array([row_id for (row_id,) in rows], np.int64)
+        except (sqlite3.Error, sqlite3.Warning, ValueError, TypeError, OverflowError) as error:
             raise InputError(
                 "--where {where!r}: {reason}. The columns are row_id, key, text, source, line, "
                 "metadata (JSON)",
                 where=where,
-                reason=error,
+                reason=" ".join(str(error).split()),
             ) from None
         finally:
-            self._connection.set_authorizer(None)
-        return np.array([row_id for (row_id,) in rows], np.int64)
+            self._connection.set_authorizer(unrestricted)
 
     def _check_schema(self) -> None:
         application_id = self._one("PRAGMA application_id")[0]
@@ -392,6 +443,8 @@ class TextStore:
 
 _STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
 _COLUMNS = "row_id, key, text, source, line, metadata, window_of"
+_SEEN = "seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"
+_GONE = "gone (text_hash BLOB PRIMARY KEY, vector BLOB)"
 
 
 def _stored_row(row: tuple[Any, ...]) -> StoredRow:
@@ -400,9 +453,11 @@ def _stored_row(row: tuple[Any, ...]) -> StoredRow:
 
 
 def metadata_json(metadata: Mapping[str, Any]) -> str:
-    """Metadata as it is stored and compared: JSON, Hangul as it is, in the order given."""
+    """Metadata as it is stored and compared: JSON in NFC, Hangul as it is, in the order given."""
+    if not metadata:
+        return "{}"
     try:
-        return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        return normalize(json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError("metadata must be JSON values: {reason}", reason=error) from None
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from kcsearch import decoding, readers
 from kcsearch.errors import InputError
-from kcsearch.readers.paths import FORMATS
 from kcsearch.readers import ReadReport, read
+from kcsearch.readers.paths import FORMATS
 from kcsearch.types import Document
 
 SUFFIXES = sorted(FORMATS)
