@@ -31,18 +31,15 @@ from kcsearch.readers import ReadReport, read
 from kcsearch.readers.decoding import COMPRESSIONS
 from kcsearch.readers.passages import Split
 from kcsearch.readers.paths import FORMATS, Format
+from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
-from kcsearch.types import Document, Encoder, Hit, IndexReport, VectorIndex
+from kcsearch.types import Document, Encoder, Hit, IndexReport
 from kcsearch.write_lock import write_lock
 
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
 _SUFFIXES = (*FORMATS, *COMPRESSIONS)  # of what is read in folders
-# Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
-_SPARE_CANDIDATES = 10
-_FP16_ERROR = 3e-4  # between two cosines; of one was seen 1.4e-4 at 64 numbers, 7e-5 at 384
-_MOST_CANDIDATES = 2_000  # beside top_k, where very many documents are as good as equal
 
 
 def find_collection(start: str | Path = ".") -> Path:
@@ -264,7 +261,7 @@ class Collection:
     ) -> int:
         """Remove every document that fulfils the conditions of `search`; how many."""
         with self._lock, self._writer() as store:
-            row_ids = _matching(store, filters, where, params)
+            row_ids = matching(store, filters, where, params)
             rows = list(store.rows(row_ids.tolist()).values())
             if rows and not dry_run:
                 store.write(remove=rows)
@@ -301,7 +298,7 @@ class Collection:
     ) -> Iterator[Document]:
         """Stored documents in the order of their row ids, windows as they are stored."""
         with self._lock, self._store.snapshot():
-            row_ids = _matching(self._store, filters, where, params)
+            row_ids = matching(self._store, filters, where, params)
         chosen = row_ids[offset:][:limit].tolist()
         for start in range(0, len(chosen), 1000):
             with self._lock:
@@ -374,7 +371,7 @@ class Collection:
                 raise _no_such_key(key)
             mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0)
             (hits,) = self._nearest(
-                _unit(mean[None]), top_k, filters, where, params, min_score, without=rows
+                unit(mean[None]), top_k, filters, where, params, min_score, without=rows
             )
             return hits
 
@@ -499,7 +496,7 @@ class Collection:
         windows = [self.encoder.split(normalize(query)) for query in queries]
         vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
-        return _unit(np.add.reduceat(vectors, starts, axis=0))
+        return unit(np.add.reduceat(vectors, starts, axis=0))
 
     def _nearest(
         self,
@@ -514,31 +511,12 @@ class Collection:
         if top_k < 1:
             raise InputError("top_k is at least 1, not {top_k}", top_k=top_k)
         with self._store.snapshot():
-            index = self._current_index()
             allowed = None
             if filters or where is not None:
-                allowed = _matching(self._store, filters, where, params)
-            unwanted = [-1, *(row.row_id for row in without)]
-            ids = _candidates(index, vectors, min(top_k + len(without), len(index)), allowed)
-            return [
-                self._hits(vector, row_ids[~np.isin(row_ids, unwanted)], top_k, min_score)
-                for vector, row_ids in zip(vectors, ids, strict=True)
-            ]
-
-    def _hits(
-        self, vector: np.ndarray, row_ids: np.ndarray, top_k: int, min_score: float | None
-    ) -> Sequence[Hit]:
-        """Order candidates by the exact cosine of their stored vectors."""
-        stored = self._store.vectors(row_ids.tolist())
-        cosines = np.einsum("ij,j->i", stored, vector)  # `@` rounds equal rows differently: no ties
-        order = np.lexsort((row_ids, -cosines))[:top_k]
-        if min_score is not None:
-            order = order[cosines[order] >= min_score]
-        rows = self._store.rows(row_ids[order].tolist())
-        return [
-            Hit(rows[int(row_ids[i])].document, rank, float(cosines[i]), float(cosines[i]))
-            for rank, i in enumerate(order, 1)
-        ]
+                allowed = matching(self._store, filters, where, params)
+            unwanted = [row.row_id for row in without]
+            searcher = Searcher(self._store, self._current_index(), allowed, unwanted)
+            return [searcher.dense(vector, top_k, min_score) for vector in vectors]
 
     def _current_index(self) -> Any:
         """The index as the store stands; one that had to be built is kept for the next process."""
@@ -550,30 +528,6 @@ class Collection:
             except CollectionUnavailableError:
                 pass  # somebody writes, or we may not: they will save it, or nobody can
         return index
-
-
-def _candidates(
-    index: VectorIndex, vectors: np.ndarray, top_k: int, allowed: np.ndarray | None
-) -> np.ndarray:
-    """Row ids int64 (n, m >= top_k): all that can be among the best, however many tie."""
-    n, most = top_k + _SPARE_CANDIDATES, top_k + _MOST_CANDIDATES
-    while True:
-        ids, scores = index.search(vectors, n, allowed)
-        last, needed = scores[:, -1], scores[:, max(0, top_k - 1)] - _FP16_ERROR
-        if n == most or (np.isneginf(last) | (last < needed)).all():
-            return ids
-        n = min(4 * n, most)
-
-
-def _matching(
-    store: TextStore,
-    filters: Mapping[str, str] | None,
-    where: str | None,
-    params: Mapping[str, Any] | None,
-) -> np.ndarray:
-    """Row ids of the documents that fulfil the conditions, whose values are put in NFC."""
-    nfc = {normalize(name): normalize(value) for name, value in (filters or {}).items()}
-    return store.matching(nfc, where, params or {})
 
 
 def _refuse_single(texts: object) -> None:
@@ -589,11 +543,6 @@ def _joined(rows: Sequence[StoredRow], key: str) -> Document:
         return first
     text = "".join(row.document.text for row in rows)
     return Document(text, key, first.source, first.line, first.metadata)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
 def _no_such_key(key: str) -> DocumentNotFoundError:

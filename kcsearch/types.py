@@ -132,6 +132,8 @@ class Engine(Protocol):
 class VectorIndex(Protocol):
     """Nearest vectors by inner product. `kcsearch.faiss_index.FaissIndex` is the real one."""
 
+    def __len__(self) -> int: ...
+
     def add(self, row_ids: np.ndarray, vectors: np.ndarray) -> None:
         """row_ids: int64 (n,), never seen before; vectors: float32 (n, dim), unit rows."""
         ...

@@ -1,4 +1,4 @@
-"""What may import what, as DESIGN.md draws it, and what a cold start must not load."""
+"""What may import what, as the README draws it, and what a cold start must not load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # From the leaves up. A module may import what stands above it here, and of its own room what stands
-# before it in DESIGN.md; a name stands for a module or for all of a sub-package.
+# before it in the README; a name stands for a module or for all of a sub-package.
 LEAVES = {"errors", "types", "hangul", "display", "atomic_file", "json_file"}
 EDGES = {"cli", "__main__", "server", "mcp", "integrations"}
 TOP = {"collection"} | EDGES
@@ -28,7 +28,7 @@ STORE = {"text_store", "schema", "sqlite_file", "filters"}
 VECTORS = {"faiss_index", "milvus_index"}
 # These parts do not know one another; the rest (how text becomes vectors) is one part.
 PARTS = [STORE, VECTORS, {"readers"}, {"fusion"}, {"evaluation"}, {"write_lock"}, {"keyboard"}]
-JOINERS = {"indexing", "index_cache"}
+JOINERS = {"indexing", "index_cache", "searching"}
 HEAVY = {
     "faiss": {"faiss_index"},
     "sqlite_utils": {"schema"},
