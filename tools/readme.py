@@ -41,10 +41,8 @@ def python_examples(page: str) -> list[str]:
 
 
 def comparable(page: str) -> str:
-    """The page without what may differ from machine to machine: the last digits, the seconds."""
-    page = re.sub(r"(\d\.\d\d?)\d*", r"\1", page)
-    page = re.sub(r"(\d\.\d)\d", r"\1", page)
-    return re.sub(r"\(\d+\.\d+ s\)", "(… s)", page)
+    """The page without what differs from machine to machine: cosines, sizes and seconds."""
+    return re.sub(r"-?\d+\.\d+", "N", page)
 
 
 def _console(block: str, folder: Path) -> str:
