@@ -22,7 +22,7 @@ from kcsearch.windows import Splitter
 EngineName = Literal["auto", "numpy", "torch", "transformers"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
-FEW_TEXTS = 8  # up to here numpy answers sooner than torch can be imported (0.95 s, DESIGN.md)
+FEW_TEXTS = 8  # up to here numpy answers sooner than torch can be imported (0.95 s measured)
 
 
 class Tokens(TypedDict):

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
 
-MAX_TOKENS = 4_096  # a batch, padding included; DESIGN.md measured 1,500-4,000 as the best on CPU
+MAX_TOKENS = 4_096  # a batch, padding included; 1,500 to 4,000 measured best on CPU
 _DTYPES = {"auto": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}
 
 
