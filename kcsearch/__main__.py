@@ -14,25 +14,59 @@ from kcsearch.errors import KcsearchError
 
 def main() -> None:
     """Errors of kcsearch become a line on stderr; any other exception is a bug and shows itself."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # Hangul, whatever the locale says
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        from kcsearch.cli import app
-        from kcsearch.cli.options import join_params
-
-        sys.argv[1:] = join_params(sys.argv[1:])
-        app()
-    except KcsearchError as error:
-        from kcsearch.cli.messages import explain, say
-
-        print(f"{say('Error')}: {explain(error)}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
-        sys.exit(141)
+        sys.exit(_run())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run() -> int:
+    """The exit code of the command in sys.argv."""
+    from kcsearch.cli import app
+    from kcsearch.cli.messages import explain, say
+    from kcsearch.cli.options import join_params
+    from kcsearch.cli.printing import flush
+    from kcsearch.cli.usage import UsageError, usage_error
+
+    sys.argv[1:] = join_params(sys.argv[1:])
+    try:
+        _check_working_directory()
+        try:
+            return app(prog_name="kcsearch", standalone_mode=False) or 0
+        finally:
+            flush()
+    except KcsearchError as error:
+        message, code = explain(error), error.exit_code
+    except UsageError as error:
+        message, code = usage_error(error), 2
+    print(say("Error: {message}").format(message=message), file=sys.stderr)
+    return code
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise KcsearchError(
+            "the working directory cannot be read ({reason}): cd into another",
+            reason=error.strerror,
+        ) from None
+
+
+def _open_streams() -> None:
+    """Give a closed standard stream's number to nothing of ours, and let using it be an error."""
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDWR)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -8,22 +8,29 @@ import typer
 
 from kcsearch import __version__
 from kcsearch.cli.commands import commands
-from kcsearch.cli.messages import say
-from kcsearch.cli.model_commands import add_to as add_model_commands
+from kcsearch.cli.index_command import index_command
+from kcsearch.cli.messages import examples, say
+from kcsearch.cli.model_commands import model_commands, models_app
+from kcsearch.cli.usage import Command, Group
 
 app = typer.Typer(
     name="kcsearch",
+    cls=Group,
     help=say(
         "Search Korean text by meaning, on this machine.\n\n"
-        "kcsearch index FILE embeds every line; kcsearch query TEXT finds the nearest ones."
-    ),
-    no_args_is_help=True,
+        "`index` embeds every line of your files, `query` finds the nearest ones."
+    )
+    + examples("kcsearch index docs.txt", 'kcsearch query "돈을 언제 돌려받나요"'),
+    invoke_without_command=True,
     rich_markup_mode=None,  # rich would double the time that --help takes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
-app.registered_commands += commands.registered_commands
-add_model_commands(app)
+for group in (index_command, commands, model_commands):
+    app.registered_commands += group.registered_commands
+app.add_typer(models_app, name="models")
+for command in (*app.registered_commands, *models_app.registered_commands):
+    command.cls = Command
 
 
 def _print_version(asked: bool) -> None:
@@ -34,6 +41,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -42,3 +50,6 @@ def options(
     ] = False,
 ) -> None:
     """Options before the command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)

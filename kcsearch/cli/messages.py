@@ -7,7 +7,9 @@ two. Libraries that import kcsearch get English errors.
 from __future__ import annotations
 
 import os
+import re
 
+from kcsearch.display import visible
 from kcsearch.errors import KcsearchError
 
 
@@ -15,7 +17,7 @@ def is_korean() -> bool:
     """Whether the locale asks for Korean, by the variables that gettext looks at, in its order."""
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(name):
-            return value.lower().startswith("ko")
+            return re.match(r"ko(?![a-z])", value.lower()) is not None
     return False
 
 
@@ -28,6 +30,12 @@ def say(english: str) -> str:
     return KOREAN.get(english, english)
 
 
+def examples(*lines: str) -> str:
+    r"""What stands after a command's description in its help; `\b` keeps the lines as they are."""
+    return "\n\n\b\n" + "\n".join(lines)
+
+
 def explain(error: KcsearchError) -> str:
-    """The message of an error in the user's language."""
-    return say(error.template).format(**error.values) if error.values else say(error.template)
+    """The message of an error in the user's language, in one line and with nothing hidden in it."""
+    template = say(error.template)
+    return visible(template.format(**error.values) if error.values else template)

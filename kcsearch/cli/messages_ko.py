@@ -1,5 +1,600 @@
-"""The Korean of every message."""
+"""The Korean of every message; the keys are the English words as they stand in the code."""
 
 from __future__ import annotations
 
-KOREAN: dict[str, str] = {}
+KOREAN: dict[str, str] = {
+    # help pages
+    (
+        "Search Korean text by meaning, on this machine.\n\n"
+        "`index` embeds every line of your files, `query` finds the nearest ones."
+    ): (
+        "한국어 글을 뜻으로 찾습니다. 모두 이 컴퓨터 안에서 처리합니다.\n\n"
+        "`index`는 파일의 줄마다 임베딩을 만들고, `query`는 뜻이 가장 가까운 줄을 찾습니다."
+    ),
+    "Print the version.": "버전을 출력합니다.",
+    "Bring the collection in step with files; only what changed is embedded.": (
+        "파일 내용을 컬렉션에 반영합니다. 바뀐 부분만 새로 임베딩합니다."
+    ),
+    "Files, folders, patterns, or - for standard input.": "파일, 폴더, 패턴 또는 -(표준 입력).",
+    "What one document is [default: line; paragraph in Markdown].": (
+        "문서 하나의 단위 [기본값: line, Markdown은 paragraph]."
+    ),
+    "The field or column with the text.": "본문이 든 필드나 열.",
+    "The field or column with the key [default: key, id or _id, if there].": (
+        "키가 든 필드나 열 [기본값: key, id, _id 중 있는 것]."
+    ),
+    "Force an encoding [default: UTF-8, UTF-16 with a mark, or CP949].": (
+        "인코딩을 지정합니다 [기본값: UTF-8, BOM이 있는 UTF-16, CP949 순]."
+    ),
+    "Read as this format [default: by suffix].": "이 형식으로 읽습니다 [기본값: 확장자에 따름].",
+    "Remove documents that vanished from these files [default: --prune].": (
+        "이 파일들에서 없어진 문서를 컬렉션에서도 지웁니다 [기본값: --prune]."
+    ),
+    "Only tell what would be done.": "바꾸지 않고 무엇을 할지만 알려 줍니다.",
+    "Print the report as JSON on stdout.": "결과 보고를 표준 출력에 JSON으로 출력합니다.",
+    "Print the documents that are nearest in meaning.": "뜻이 가장 가까운 문서를 출력합니다.",
+    "Queries, or - for a line each from stdin.": (
+        "검색어. -이면 표준 입력의 한 줄이 검색어 하나입니다."
+    ),
+    "How many documents to print.": "출력할 문서 수.",
+    "Least cosine, -1 to 1.": "코사인 하한, -1부터 1까지.",
+    "Neighbours of a stored document.": "저장된 문서와 가까운 문서를 찾습니다.",
+    "Print N lines around each hit.": "찾은 문서의 앞뒤 N줄도 출력합니다.",
+    "Print a document by its key.": "키로 문서를 찾아 출력합니다.",
+    "Print stored documents in the order in which they were added.": (
+        "저장된 문서를 추가된 순서대로 출력합니다."
+    ),
+    "At most so many.": "최대 개수.",
+    "Leave out the first so many.": "앞에서 건너뛸 개수.",
+    "Remove documents by key or by condition.": "키나 조건으로 문서를 지웁니다.",
+    "Say what the collection holds, with which model, and where it lies.": (
+        "컬렉션의 내용, 모델, 위치를 알려 줍니다."
+    ),
+    "How to print.": "출력 형식.",
+    "Texts, or - for a line each from stdin.": "글. -이면 표준 입력의 한 줄이 글 하나입니다.",
+    "List the models that are bundled or cached, or show one.": (
+        "내장되었거나 캐시에 있는 모델을 보여 줍니다."
+    ),
+    "Print a model's configuration.": "모델의 설정을 출력합니다.",
+    "As for --model.": "--model에 쓰는 이름.",
+    "Print pieces and ids as a BertTokenizer gives them.": (
+        "BertTokenizer가 나눈 조각과 번호를 출력합니다."
+    ),
+    "Cut to so many pieces, and fill up to them.": "조각 수를 여기에 맞춰 자르거나 채웁니다.",
+    "Fill up with [PAD] [default: max_length if given, else longest].": (
+        "[PAD]로 채우는 방식 [기본값: --max-length가 있으면 max_length, 없으면 longest]."
+    ),
+    "Print or save vectors.": "벡터를 출력하거나 저장합니다.",
+    "sentence: the pooled vector; word: the last hidden states.": (
+        "sentence: 문장 벡터, word: 마지막 층의 은닉 상태."
+    ),
+    "Scale sentence vectors to length one [default: --normalize].": (
+        "문장 벡터의 길이를 1로 맞춥니다 [기본값: --normalize]."
+    ),
+    "Which prompt goes before the text, if the model has one.": (
+        "모델에 접두어가 있을 때 글 앞에 붙일 것."
+    ),
+    "Write float32 (n, dim) there [default: JSON lines on stdout].": (
+        "float32 (n, dim) 배열을 저장할 파일 [기본값: 표준 출력에 JSON Lines]."
+    ),
+    "The collection's folder [default: .kcsearch here or in a folder above].": (
+        "컬렉션 폴더 [기본값: 이 폴더나 상위 폴더의 .kcsearch]."
+    ),
+    "bundled, a model folder, or a Hugging Face name such as beomi/kcbert-base.": (
+        "bundled(내장 모델), 모델 폴더, 또는 beomi/kcbert-base 같은 Hugging Face 이름."
+    ),
+    "Only documents whose field (or key, source, line) is VALUE; repeatable.": (
+        "필드(또는 key, source, line)가 VALUE인 문서만. 여러 번 쓸 수 있습니다."
+    ),
+    "Only documents that fulfil this SQL condition (row_id, key, text, …).": (
+        "이 SQL 조건에 맞는 문서만 (row_id, key, text, …)."
+    ),
+    "A value for :NAME in --where, as text; repeatable.": (
+        "--where의 :NAME에 넣을 값(문자열). 여러 번 쓸 수 있습니다."
+    ),
+    "How long to wait for another writer.": "다른 프로세스의 쓰기가 끝나기를 기다릴 시간.",
+    "auto: bf16 where the processor has AMX, else fp32.": (
+        "auto: 프로세서에 AMX가 있으면 bf16, 없으면 fp32."
+    ),
+    "auto, cpu, cuda or mps.": "auto, cpu, cuda, mps 중 하나.",
+    "Processor threads [default: all].": "쓸 스레드 수 [기본값: 전부].",
+    "See `{command} --help`": "자세한 사용법: `{command} --help`",
+    "[OPTIONS]": "[옵션]",
+    "COMMAND [ARGUMENTS]": "명령 [인수]",
+    "Usage: {words}": "사용법: {words}",
+    "Examples:": "예:",
+    "Arguments:": "인수:",
+    "Options:": "옵션:",
+    "Commands:": "명령:",
+    "[default: {value}]": "[기본값: {value}]",
+    "[variable: {name}]": "[환경 변수: {name}]",
+    "Show this message and exit.": "이 도움말을 출력합니다.",
+    "Install completion for the current shell.": "지금 쓰는 셸에 자동 완성을 설치합니다.",
+    "Show completion for the current shell, to copy it or customize the installation.": (
+        "지금 쓰는 셸의 자동 완성 스크립트를 출력합니다. 복사하거나 고쳐 쓸 수 있습니다."
+    ),
+    # what is told beside the data
+    "Error: {message}": "오류: {message}",
+    "Nothing found.": "찾은 문서가 없습니다.",
+    "Documents that would be removed: {n}": "지워질 문서: {n}개",
+    "Documents removed: {n}": "지운 문서: {n}개",
+    "collection": "컬렉션",
+    "documents": "문서",
+    "sources": "출처",
+    "model": "모델",
+    "vectors": "벡터",
+    "name": "이름",
+    "alias": "별칭",
+    "state": "상태",
+    "kind": "종류",
+    "key": "키",
+    "text": "본문",
+    "cosine": "코사인",
+    "bundled": "내장",
+    "cached": "캐시에 있음",
+    "not cached": "캐시에 없음",
+    "Reading what you type; Ctrl-D ends it.": "입력을 기다립니다. 끝내려면 Ctrl-D를 누르십시오.",
+    (
+        "Interrupted. What was embedded is kept: documents now {n}, of this run {new}. The same "
+        "command goes on from there."
+    ): (
+        "중단했습니다. 지금까지 임베딩한 것은 그대로 있습니다. 현재 문서 {n}개, 이번에 추가 "
+        "{new}개. 같은 명령을 다시 실행하면 이어서 합니다."
+    ),
+    "{name} is not UTF-8; it was read as CP949.": "{name}: UTF-8이 아니어서 CP949로 읽었습니다.",
+    "Files of other formats left out: {n}, such as {name}": (
+        "형식이 달라 제외한 파일: {n}개 (예: {name})"
+    ),
+    "Blank lines skipped: {n}": "건너뛴 빈 줄: {n}개",
+    (
+        "Documents read: {read} ({added} new, {changed} changed, {removed} removed, {unchanged} "
+        "unchanged; {embedded} embedded)"
+    ): (
+        "읽은 문서: {read}개 (추가 {added}, 변경 {changed}, 삭제 {removed}, 그대로 {unchanged}, "
+        "임베딩 {embedded})"
+    ),
+    "Windows that hold the texts over the model's limit: {n}": (
+        "모델 한도를 넘는 글을 나눈 조각: {n}개"
+    ),
+    "A dry run: nothing was changed.": "시험 실행이므로 아무것도 바꾸지 않았습니다.",
+    "Documents in {path}: {n} ({seconds} s)": "{path}의 문서: {n}개 ({seconds}초)",
+    "Another process is writing; waiting for it …": "다른 프로세스가 쓰고 있어 기다립니다 …",
+    "{n} documents, {rate}/s": "문서 {n}개, 초당 {rate}개",
+    "{time} left": "남은 시간 {time}",
+    # arguments and streams
+    "Invalid value for {name}: {reason}": "{name}에 쓸 수 없는 값입니다: {reason}",
+    "Input should be a valid integer, unable to parse string as an integer": "정수를 써야 합니다",
+    "Input should be a valid number, unable to parse string as a number": "숫자를 써야 합니다",
+    "Input should be greater than or equal to {least}": "{least} 이상이어야 합니다",
+    "Input should be less than or equal to {most}": "{most} 이하여야 합니다",
+    "path {name} is not readable": "{name} 경로를 읽을 수 없습니다",
+    "{path}: cannot be written ({reason})": "{path}: 쓸 수 없습니다 ({reason})",
+    "the working directory cannot be read ({reason}): cd into another": (
+        "현재 폴더를 읽을 수 없습니다 ({reason}). 다른 폴더로 옮기십시오 (cd)"
+    ),
+    "{word} is not one of {choices}": "{word} 대신 다음 중 하나를 쓰십시오: {choices}",
+    "No such command {name}. Did you mean {others}?": (
+        "{name} 명령은 없습니다. 비슷한 명령: {others}"
+    ),
+    "No such command {name}": "{name} 명령은 없습니다",
+    "No such option: {name} (Possible options: {others})": (
+        "{name} 옵션은 없습니다 (비슷한 옵션: {others})"
+    ),
+    "No such option: {name}": "{name} 옵션은 없습니다",
+    "Missing argument {name}": "{name} 인수가 필요합니다",
+    "Missing command": "명령이 필요합니다",
+    "Got unexpected extra argument(s) ({words})": "필요 없는 인수가 있습니다: {words}",
+    "Option {name} requires an argument": "{name} 옵션에는 값이 필요합니다",
+    "Option {name} does not take a value": "{name} 옵션에는 값을 쓰지 않습니다",
+    "give a query, or --similar-to KEY, and not both": (
+        "검색어와 --similar-to KEY 중 하나만 쓰십시오"
+    ),
+    "give keys, or a condition with --filter or --where, and not both": (
+        "키 또는 조건(--filter, --where) 중 하나만 쓰십시오"
+    ),
+    "{option} {word!r}: {form} is needed": "{option} {word!r}: {form} 형식으로 쓰십시오",
+    "word vectors differ in number by text: they are printed as JSON only": (
+        "단어 벡터는 글마다 개수가 달라 JSON으로만 출력합니다"
+    ),
+    "standard input cannot be read ({reason})": "표준 입력을 읽을 수 없습니다 ({reason})",
+    "standard input:{line}: not UTF-8. Convert it first: iconv -f cp949 -t utf-8": (
+        "표준 입력:{line}: UTF-8이 아닙니다. 먼저 변환하십시오: iconv -f cp949 -t utf-8"
+    ),
+    "standard output cannot be written ({reason})": "표준 출력에 쓸 수 없습니다 ({reason})",
+    # files
+    "{path}:{line}: the field {field!r} holds {found}, not text": (
+        "{path}:{line}: {field!r} 필드에 글이 아니라 {found} 값이 있습니다"
+    ),
+    (
+        "{path}:{line}: no field {field!r}; there is {fields}. Name the field that holds the "
+        "text, for example --text-field {guess}"
+    ): (
+        "{path}:{line}: {field!r} 필드가 없습니다. 있는 필드: {fields}. 본문이 든 필드를 "
+        "지정하십시오. 예: --text-field {guess}"
+    ),
+    (
+        "{path}:{line}: no field {field!r} to take the key from; there is {fields}. Name another "
+        'with --key-field, or "" to number the documents by line'
+    ): (
+        "{path}:{line}: 키로 쓸 {field!r} 필드가 없습니다. 있는 필드: {fields}. --key-field로 "
+        '다른 필드를 지정하거나, ""로 줄 번호를 키로 쓰십시오'
+    ),
+    (
+        "{path}:{line}: the key in {field!r} is {found}; a key is a string or a whole number. "
+        'Name another field with --key-field, or "" to number the documents by line'
+    ): (
+        "{path}:{line}: {field!r} 필드의 키가 {found}입니다. 키는 문자열이나 정수여야 합니다. "
+        '--key-field로 다른 필드를 지정하거나, ""로 줄 번호를 키로 쓰십시오'
+    ),
+    "no encoding is called {name!r}. Some that are: utf-8, cp949, euc-kr, utf-16, johab": (
+        "{name!r} 인코딩은 없습니다. 쓸 수 있는 것: utf-8, cp949, euc-kr, utf-16, johab 등"
+    ),
+    (
+        "{path}:{line}: longer than {limit} characters without an end. If the file is of another "
+        "format, name it with --format"
+    ): (
+        "{path}:{line}: {limit}자가 넘도록 끝나지 않습니다. 다른 형식의 파일이라면 --format으로 "
+        "지정하십시오"
+    ),
+    "{path}: cannot be read ({reason})": "{path}: 읽을 수 없습니다 ({reason})",
+    "{path}: was changed while it was read": "{path}: 읽는 동안 파일이 바뀌었습니다",
+    "{path}: not text but {kind}": "{path}: 텍스트 파일이 아닙니다 ({kind})",
+    (
+        "{path}:{line}: byte {byte} at offset {offset} is not {encodings}. Save the file as "
+        "UTF-8, or name its encoding with --encoding"
+    ): (
+        "{path}:{line}: 위치 {offset}의 바이트 {byte}은(는) {encodings}로 읽을 수 없습니다. "
+        "파일을 UTF-8로 저장하거나 --encoding으로 인코딩을 지정하십시오"
+    ),
+    (
+        "{path}: not text: there is a NUL byte at offset {offset}. For UTF-16 without a byte "
+        "order mark give --encoding utf-16-le"
+    ): (
+        "{path}: 텍스트 파일이 아닙니다. 위치 {offset}에 NUL 바이트가 있습니다. BOM 없는 "
+        "UTF-16이라면 --encoding utf-16-le를 쓰십시오"
+    ),
+    "{path}: an object with several arrays ({names}); one of records is needed": (
+        "{path}: 객체 안에 배열이 여럿입니다 ({names}). 레코드 배열은 하나여야 합니다"
+    ),
+    (
+        "{path}:{line}: {found} where a text or an object should be. A whole array belongs into "
+        "a .json file (--format json)"
+    ): (
+        "{path}:{line}: 글이나 객체가 있어야 할 곳에 {found} 값이 있습니다. 배열 전체는 .json "
+        "파일로 읽으십시오 (--format json)"
+    ),
+    (
+        "{path}:{line}: not JSON as it should be ({reason}). If the file is of another format, "
+        "name it with --format"
+    ): (
+        "{path}:{line}: 올바른 JSON이 아닙니다 ({reason}). 다른 형식의 파일이라면 --format으로 "
+        "지정하십시오"
+    ),
+    "{name!r} is not the name of a file": "{name!r}: 파일 이름이 아닙니다",
+    "{path}: no file matches": "{path}: 맞는 파일이 없습니다",
+    "{path}: no file in this folder ends in one of {suffixes}": (
+        "{path}: 이 폴더에는 읽을 수 있는 확장자의 파일이 없습니다 ({suffixes})"
+    ),
+    "{path}: no such file. In the same folder: {close}": (
+        "{path}: 그런 파일이 없습니다. 같은 폴더에 있는 것: {close}"
+    ),
+    "{path}: no such file": "{path}: 그런 파일이 없습니다",
+    "{path!r}: a file name that is not UTF-8; rename the file": (
+        "{path!r}: 파일 이름이 UTF-8이 아닙니다. 이름을 바꾸십시오"
+    ),
+    "{path}:{line}: {found} columns where the header has {expected}": (
+        "{path}:{line}: 머리글은 {expected}열인데 이 행은 {found}열입니다"
+    ),
+    (
+        "{path}:{line}: a quote that opens in this row is never closed. A quote inside a quoted "
+        'field is written twice ("")'
+    ): (
+        '{path}:{line}: 이 행에서 연 따옴표가 닫히지 않았습니다. 따옴표 안의 따옴표는 두 번("") '
+        "씁니다"
+    ),
+    (
+        "{path}:{line}: not CSV ({reason}). A field that holds quotes is quoted, and they are "
+        'written twice ("")'
+    ): (
+        "{path}:{line}: 올바른 CSV가 아닙니다 ({reason}). 따옴표가 든 필드는 따옴표로 감싸고, "
+        '안의 따옴표는 두 번("") 씁니다'
+    ),
+    "{path}:{line}: two columns are called {name!r}": "{path}:{line}: {name!r} 열이 둘입니다",
+    # collections
+    (
+        "there is no collection in {folder} or above it. Make one with `kcsearch index FILE`, or "
+        "name one with --collection DIR"
+    ): (
+        "{folder} 폴더와 그 상위에 컬렉션이 없습니다. `kcsearch index FILE`로 만들거나 "
+        "--collection DIR로 지정하십시오"
+    ),
+    "{path} is not a collection. Make one with `kcsearch index FILE`": (
+        "{path}: 컬렉션이 아닙니다. `kcsearch index FILE`로 만드십시오"
+    ),
+    "no document has the key {key!r}": "키가 {key!r}인 문서가 없습니다",
+    "a list of strings is asked for, not the string {text!r}": (
+        "문자열이 아니라 문자열 목록을 주어야 합니다: {text!r}"
+    ),
+    "n_lines is at least 0, not {n_lines}": "n_lines는 0 이상이어야 합니다 ({n_lines})",
+    (
+        "{path} was made with the model {mine}, not with {other} ({what} differ). Leave --model "
+        "out to use its own, or index into another collection"
+    ): (
+        "{path}: 이 컬렉션의 모델은 {other}이(가) 아니라 {mine}입니다 (다른 점: {what}). "
+        "--model을 빼면 컬렉션의 모델을 씁니다. 아니면 다른 컬렉션에 인덱싱하십시오"
+    ),
+    "a query is a string, not {query!r}": "검색어는 문자열이어야 합니다: {query!r}",
+    "the query is empty": "검색어가 비어 있습니다",
+    "top_k is at least 1, not {top_k}": "top_k는 1 이상이어야 합니다 ({top_k})",
+    (
+        "{path}: {n_rows} documents but {n_vectors} vectors. Put back a copy of the collection, "
+        "or delete its folder and index again"
+    ): (
+        "{path}: 문서는 {n_rows}개인데 벡터는 {n_vectors}개입니다. 백업한 컬렉션으로 되돌리거나, "
+        "폴더를 지우고 다시 인덱싱하십시오"
+    ),
+    "a document is a string or a kcsearch.Document, not {document!r}": (
+        "문서는 문자열이나 kcsearch.Document여야 합니다: {document!r}"
+    ),
+    "the document {key!r} has no text: {text!r}": "문서 {key!r}에 글이 없습니다: {text!r}",
+    (
+        "the document {key!r} has a source that is no string, or a line that is no number: "
+        "{source!r}, {line!r}"
+    ): "문서 {key!r}의 source가 문자열이 아니거나 line이 숫자가 아닙니다: {source!r}, {line!r}",
+    "a key is a string and not empty, not {key!r}": (
+        "키는 비어 있지 않은 문자열이어야 합니다: {key!r}"
+    ),
+    "the text of the document {key!r} holds half of a surrogate pair (no character)": (
+        "문서 {key!r}의 글에 짝이 없는 서로게이트가 있습니다 (문자가 아닙니다)"
+    ),
+    "{text!r} is no Unicode text: its character {n} is half of a surrogate pair": (
+        "{text!r}: 올바른 유니코드가 아닙니다. {n}번째 문자가 짝이 없는 서로게이트입니다"
+    ),
+    (
+        "{path}: {reason}. The store is damaged: put back a copy of it, or delete the "
+        "collection's folder and index again"
+    ): (
+        "{path}: {reason}. 저장소가 손상되었습니다. 백업으로 되돌리거나, 컬렉션 폴더를 지우고 "
+        "다시 인덱싱하십시오"
+    ),
+    "{path}: the disk is full or failing ({reason}); what was committed is safe": (
+        "{path}: 디스크가 가득 찼거나 고장입니다 ({reason}). 이미 저장한 것은 안전합니다"
+    ),
+    "{path}: another program holds the store ({reason}); try again": (
+        "{path}: 다른 프로그램이 저장소를 쓰고 있습니다 ({reason}). 다시 시도하십시오"
+    ),
+    "{path}: cannot be opened ({reason}); check that it exists and who may write": (
+        "{path}: 열 수 없습니다 ({reason}). 파일이 있는지, 쓰기 권한이 있는지 확인하십시오"
+    ),
+    "{path}: {reason}": "{path}: {reason}",
+    "metadata must be JSON values: {reason}": "메타데이터는 JSON 값이어야 합니다: {reason}",
+    "{path}: the table commits is empty": "{path}: commits 표가 비어 있습니다",
+    "{path}: no vector for row {row_id}. Run `kcsearch index` on the source again": (
+        "{path}: {row_id}번 행에 벡터가 없습니다. 원본에 `kcsearch index`를 다시 실행하십시오"
+    ),
+    (
+        "{source}:{line}: the key {key!r} was already used at {first_source}:{first_line}. Keys "
+        "must be unique; name another field with --key-field"
+    ): (
+        "{source}:{line}: 키 {key!r}은(는) {first_source}:{first_line}에서 이미 쓰였습니다. 키는 "
+        "서로 달라야 합니다. --key-field로 다른 필드를 지정하십시오"
+    ),
+    "two documents have the key {key!r}. Keys must be unique": (
+        "키가 {key!r}인 문서가 둘입니다. 키는 서로 달라야 합니다"
+    ),
+    "{path}: a stored vector does not have {dim} numbers": (
+        "{path}: 저장된 벡터의 차원이 {dim}이 아닙니다"
+    ),
+    (
+        "the key {key!r} is taken: the parts of the long text {whole!r} are stored as {whole}#1, "
+        "{whole}#2 … Give one of the two another key"
+    ): (
+        "키 {key!r}은(는) 이미 쓰이고 있습니다. 긴 글 {whole!r}의 조각이 {whole}#1, {whole}#2 … "
+        "로 저장되어 있습니다. 둘 중 하나의 키를 바꾸십시오"
+    ),
+    (
+        "--where {where!r}: {reason}. The columns are row_id, key, text, source, line, metadata "
+        "(JSON)"
+    ): (
+        "--where {where!r}: {reason}. 쓸 수 있는 열: row_id, key, text, source, line, metadata "
+        "(JSON)"
+    ),
+    "{path} is not a store of kcsearch": "{path}: kcsearch의 저장소가 아닙니다",
+    (
+        "{path} has schema {version}, this kcsearch knows {known}: `pip install --upgrade kcsearch`"
+    ): (
+        "{path}: 스키마 버전이 {version}인데 이 kcsearch는 {known}까지 압니다. "
+        "업그레이드하십시오: `pip install --upgrade kcsearch`"
+    ),
+    (
+        "{folder}: another process is writing to this collection. Wait for it, or give more time "
+        "with --wait SECONDS"
+    ): (
+        "{folder}: 다른 프로세스가 이 컬렉션에 쓰고 있습니다. 끝나기를 기다리거나 --wait "
+        "SECONDS로 시간을 늘리십시오"
+    ),
+    (
+        "{path}: cannot be locked ({reason}). The folder must be writable, on a file system that "
+        "has locks"
+    ): (
+        "{path}: 잠글 수 없습니다 ({reason}). 쓰기 권한이 있고 잠금을 지원하는 파일 시스템이어야 "
+        "합니다"
+    ),
+    # models and engines
+    (
+        "there is no model {name!r}: not a folder here, not a name such as beomi/kcbert-base. "
+        "Did you mean {close}?"
+    ): (
+        "{name!r} 모델이 없습니다. 그런 폴더가 없고 beomi/kcbert-base 같은 이름도 아닙니다. "
+        "비슷한 이름: {close}"
+    ),
+    (
+        "there is no model {name!r}: not a folder here, not a name such as beomi/kcbert-base. "
+        "`kcsearch models` lists some"
+    ): (
+        "{name!r} 모델이 없습니다. 그런 폴더가 없고 beomi/kcbert-base 같은 이름도 아닙니다. "
+        "`kcsearch models`로 목록을 볼 수 있습니다"
+    ),
+    "no weights there; {names} are looked for": "가중치 파일이 없습니다. 찾는 파일: {names}",
+    (
+        "model {name!r} is neither a folder nor in the Hugging Face cache {cache}, and cannot be "
+        "downloaded ({reason}). Use the bundled model (without --model), give the path of a "
+        "folder that holds the model, or set HF_HOME to a cache that has it"
+    ): (
+        "{name!r} 모델은 폴더도 아니고 Hugging Face 캐시 {cache}에도 없으며, 내려받을 수도 "
+        "없습니다 ({reason}). --model 없이 내장 모델을 쓰거나, 모델 폴더의 경로를 주거나, 모델이 "
+        "든 캐시를 HF_HOME으로 지정하십시오"
+    ),
+    "{path} is missing: not a model folder": "{path} 파일이 없습니다. 모델 폴더가 아닙니다",
+    "{path} is not JSON: {reason}": "{path}: JSON이 아닙니다: {reason}",
+    "{path} has to hold a JSON {kind}": "{path}: JSON {kind} 값이 들어 있어야 합니다",
+    "{path} cannot be read: {reason}": "{path}: 읽을 수 없습니다: {reason}",
+    "{path}: pooling is {pooling!r}; kcsearch knows pooler, cls and mean": (
+        "{path}: 풀링이 {pooling!r}입니다. kcsearch가 아는 풀링은 pooler, cls, mean입니다"
+    ),
+    "{path}: no tokenizer here; tokenizer.json or vocab.txt is needed": (
+        "{path}: 토크나이저가 없습니다. tokenizer.json이나 vocab.txt가 필요합니다"
+    ),
+    (
+        "{path} has no pooler.dense.weight, so that its pooled [CLS] vector would come from "
+        "random numbers. If the model was trained for another pooling, put a file kcsearch.json "
+        'with {{"pooling": "mean"}} or {{"pooling": "cls"}} beside it'
+    ): (
+        "{path}: pooler.dense.weight가 없어 풀링한 [CLS] 벡터가 무작위 값이 됩니다. 다른 "
+        '풀링으로 학습한 모델이라면 {{"pooling": "mean"}} 또는 {{"pooling": "cls"}}를 적은 '
+        "kcsearch.json 파일을 옆에 두십시오"
+    ),
+    (
+        "{path}: {rows} rows of word embeddings, but config.json says vocab_size {vocab_size}: "
+        "these files are of different models"
+    ): (
+        "{path}: 단어 임베딩은 {rows}행인데 config.json의 vocab_size는 {vocab_size}입니다. 서로 "
+        "다른 모델의 파일입니다"
+    ),
+    (
+        "{path}: this model brings its own program code (auto_map), which kcsearch never runs; "
+        "choose a model of an architecture that transformers has"
+    ): (
+        "{path}: 이 모델에는 자체 프로그램 코드(auto_map)가 있습니다. kcsearch는 그런 코드를 "
+        "실행하지 않습니다. transformers에 있는 구조의 모델을 고르십시오"
+    ),
+    (
+        "{path}: kcsearch cannot run the module {kind!r} after the encoder; it reads "
+        "Transformer, Pooling and Normalize"
+    ): (
+        "{path}: 인코더 뒤의 {kind!r} 모듈은 실행할 수 없습니다. kcsearch는 Transformer, "
+        "Pooling, Normalize만 읽습니다"
+    ),
+    "{path}: pooling {modes}; kcsearch can do exactly one of mean and cls": (
+        "{path}: 풀링 {modes}. kcsearch는 mean과 cls 중 하나만 할 수 있습니다"
+    ),
+    "{path}: no usable length limit in {limits}": (
+        "{path}: 쓸 수 있는 길이 한도가 없습니다: {limits}"
+    ),
+    "{path}: config.json has no hidden_size": "{path}: config.json에 hidden_size가 없습니다",
+    "{path}: its prompts leave no room for a text": (
+        "{path}: 접두어가 길어 글이 들어갈 자리가 없습니다"
+    ),
+    "{path} gives vectors that are no numbers": "{path}: 모델이 숫자가 아닌 벡터를 냅니다",
+    "{value!r} is none of {choices}": "{value!r} 대신 다음 중 하나를 쓰십시오: {choices}",
+    "max_length {n} has no room for {n_special} special pieces": (
+        "max_length {n}에는 특수 조각 {n_special}개가 들어갈 자리가 없습니다"
+    ),
+    "padding to max_length needs a max_length": (
+        "max_length까지 채우려면 max_length가 있어야 합니다"
+    ),
+    (
+        "a text of {n} pieces is longer than the model's {limit}: {start!r}… Split it into "
+        "windows first"
+    ): "글이 {n}조각으로 모델 한도 {limit}보다 깁니다: {start!r}… 먼저 나누십시오",
+    "{path} is not a tokenizer: {reason}": "{path}: 토크나이저가 아닙니다: {reason}",
+    (
+        "{path} has {n_pieces} pieces, but the model has vectors for {n_rows}: these files are "
+        "of different models"
+    ): (
+        "{path}: 조각은 {n_pieces}개인데 모델의 벡터는 {n_rows}개입니다. 서로 다른 모델의 "
+        "파일입니다"
+    ),
+    "{path} is not UTF-8: {reason}": "{path}: UTF-8이 아닙니다: {reason}",
+    "{path} is no WordPiece vocabulary: {lacks} missing": (
+        "{path}: WordPiece 어휘가 아닙니다. 없는 것: {lacks}"
+    ),
+    (
+        "character {n} of a text is half of a surrogate pair ({code}), so it is no Unicode text: "
+        "{start!r}"
+    ): (
+        "글의 {n}번째 문자가 짝이 없는 서로게이트({code})여서 올바른 유니코드가 아닙니다: {start!r}"
+    ),
+    "{path}: no weights here; {names} are looked for": (
+        "{path}: 가중치 파일이 없습니다. 찾는 파일: {names}"
+    ),
+    "{path}: weight_map has to name a file here for each tensor": (
+        "{path}: weight_map에는 텐서마다 이 폴더의 파일이 적혀 있어야 합니다"
+    ),
+    (
+        "{path} is cut short: it has {size} bytes, its header says {expected}. Copy or download "
+        "it again"
+    ): (
+        "{path}: 파일이 잘렸습니다. 머리글에는 {expected}바이트인데 실제로는 {size}바이트입니다. "
+        "다시 복사하거나 내려받으십시오"
+    ),
+    "{path} is a Git LFS pointer: `git lfs pull` fetches the file": (
+        "{path}: Git LFS 포인터입니다. `git lfs pull`로 파일을 받으십시오"
+    ),
+    "{path} is damaged: copy or download it again": (
+        "{path}: 파일이 손상되었습니다. 다시 복사하거나 내려받으십시오"
+    ),
+    "{path} is missing; {index} names it": "{path}: {index}에 적힌 파일이 없습니다",
+    "{path}: not a whole safetensors file ({reason}); fetch it again": (
+        "{path}: 온전한 safetensors 파일이 아닙니다 ({reason}). 다시 받으십시오"
+    ),
+    "{file}: not a plain BERT encoder, so no engine here reads it": (
+        "{file}: 기본 BERT 인코더가 아니어서 읽을 수 있는 엔진이 없습니다"
+    ),
+    "{file}: hidden_size is no multiple of num_attention_heads": (
+        "{file}: hidden_size가 num_attention_heads의 배수가 아닙니다"
+    ),
+    "{file}: {key} must be a positive number": "{file}: {key} 값은 양수여야 합니다",
+    "{file}: the tensor {name} is missing": "{file}: 텐서 {name}이(가) 없습니다",
+    "{file}: the tensor {name} is {found}, but config.json says {expected}": (
+        "{file}: 텐서 {name}의 모양이 {found}인데 config.json으로는 {expected}입니다"
+    ),
+    (
+        "the tokenizer gave piece {piece}, but the model has {n_words} pieces: its vocabulary "
+        "belongs to another model"
+    ): (
+        "토크나이저가 {piece}번 조각을 냈지만 모델의 조각은 {n_words}개입니다. 다른 모델의 "
+        "어휘입니다"
+    ),
+    "{file}: the numpy engine reads .safetensors only": (
+        "{file}: numpy 엔진은 .safetensors만 읽습니다"
+    ),
+    "{file}: {reason}": "{file}: {reason}",
+    "no device {name!r} here: {why}": "{name!r} 장치를 쓸 수 없습니다: {why}",
+    "no device {name!r} here: use cpu, cuda or mps": (
+        "{name!r} 장치가 없습니다. cpu, cuda, mps 중 하나를 쓰십시오"
+    ),
+    "torch has no device {name!r}": "torch에 {name!r} 장치가 없습니다",
+    "int8 scales by batch, so that it cannot be deterministic": (
+        "int8은 배치마다 눈금이 달라 결과가 항상 같을 수 없습니다"
+    ),
+    "precision {name!r} is none of {known}": (
+        "정밀도 {name!r} 대신 다음 중 하나를 쓰십시오: {known}"
+    ),
+    "int8 is for the CPU only, not for {device}": (
+        "int8은 CPU에서만 쓸 수 있습니다 ({device}에서는 쓸 수 없습니다)"
+    ),
+    "torch has no int8 matrices here; use fp32 or bf16": (
+        "이 torch에는 int8 행렬 연산이 없습니다. fp32나 bf16을 쓰십시오"
+    ),
+    "{path} holds more than tensors; such a file can run program code, so it is not loaded": (
+        "{path}: 텐서 말고 다른 것이 들어 있습니다. 그런 파일은 프로그램 코드를 실행할 수 있어 "
+        "읽지 않습니다"
+    ),
+    "transformers cannot load {path}: {reason}": (
+        "transformers가 {path} 모델을 읽지 못합니다: {reason}"
+    ),
+    "{path} has no {name} (of {n} missing tensors): its vectors would come from random numbers": (
+        "{path}: {name}이(가) 없습니다 (없는 텐서 {n}개). 벡터가 무작위 값이 됩니다"
+    ),
+}

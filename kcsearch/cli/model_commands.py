@@ -8,61 +8,55 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kcsearch.cli import output
-from kcsearch.cli.messages import say
+from kcsearch.cli.messages import examples, say
 from kcsearch.cli.options import DeviceOption, ModelOption, PrecisionOption, ThreadsOption
+from kcsearch.cli.printing import print_lines
+from kcsearch.cli.usage import Group
 from kcsearch.errors import InputError
 
 TextsArgument = Annotated[
     list[str],
-    typer.Argument(metavar="TEXT...", help=say("Texts, or - for a line each from stdin.")),
+    typer.Argument(metavar="TEXT", help=say("Texts, or - for a line each from stdin.")),
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Put the commands of this file into `app`."""
-    models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
-    models_app.callback(help=say("List the models that are bundled or cached, or show one."))(
-        list_models
-    )
-    models_app.command(
-        name="show", help=say("Print a model's configuration.\n\n\b\nkcsearch models show kcbert")
-    )(show_model)
-    app.add_typer(models_app, name="models")
-    app.command(
-        help=say(
-            "Print pieces and ids as a BertTokenizer gives them.\n\n"
-            '\b\nkcsearch tokenize "안녕하세요" "하이!" --max-length 10'
-        )
-    )(tokenize)
-    app.command(
-        help=say(
-            "Print or save vectors.\n\n"
-            '\b\nkcsearch embed "안녕하세요"\n'
-            'kcsearch embed "안녕하세요" --level word\n'
-            "kcsearch embed - --output vectors.npy < lines.txt"
-        )
-    )(embed)
+model_commands = typer.Typer()
+models_app = typer.Typer(cls=Group, invoke_without_command=True)
 
 
+@models_app.callback(
+    help=say("List the models that are bundled or cached, or show one.")
+    + examples("kcsearch models", "kcsearch models show")
+)
 def list_models(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from kcsearch import models
 
+    states = {
+        "bundled": say("bundled"),
+        "cached": say("cached"),
+        "not cached": say("not cached"),
+    }
     header = [say("name"), say("alias"), say("state"), say("kind"), "MB"]
     rows = [
         [
             model.name,
             model.alias or "",
-            say(model.state),
+            states[model.state],
             model.architecture or "",
             f"{model.size / 1e6:.1f}" if model.size else "",
         ]
         for model in models.known()
     ]
-    typer.echo(output.as_table(rows, header))
+    print_lines([output.as_table(rows, header)])
 
 
+@models_app.command(
+    name="show",
+    help=say("Print a model's configuration.")
+    + examples("kcsearch models show", "kcsearch models show kcbert"),
+)
 def show_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help=say("As for --model."))] = "bundled",
 ) -> None:
@@ -80,16 +74,23 @@ def show_model(
         "passage_prompt": folder.passage_prompt,
         "config": folder.config,
     }
-    typer.echo(output.as_json(facts))
+    print_lines([output.as_json(facts)])
 
 
+@model_commands.command(
+    help=say("Print pieces and ids as a BertTokenizer gives them.")
+    + examples('kcsearch tokenize "안녕하세요" "하이!" --max-length 10')
+)
 def tokenize(
     texts: TextsArgument,
     model: ModelOption = None,
     max_length: Annotated[
         int | None,
         typer.Option(
-            min=2, help=say("Cut to so many pieces, and fill up to them."), show_default=False
+            min=2,
+            metavar="N",
+            help=say("Cut to so many pieces, and fill up to them."),
+            show_default=False,
         ),
     ] = None,
     padding: Annotated[
@@ -112,9 +113,17 @@ def tokenize(
         f' "{name}": [\n  ' + ",\n  ".join(map(_json_line, lists)) + "\n ]"
         for name, lists in rows.items()
     )
-    typer.echo("{\n" + body + "\n}")
+    print_lines(["{\n" + body + "\n}"])
 
 
+@model_commands.command(
+    help=say("Print or save vectors.")
+    + examples(
+        'kcsearch embed "안녕하세요"',
+        'kcsearch embed "안녕하세요" --level word',
+        "kcsearch embed - --output vectors.npy < lines.txt",
+    )
+)
 def embed(
     texts: TextsArgument,
     model: ModelOption = None,
@@ -123,7 +132,11 @@ def embed(
         typer.Option(help=say("sentence: the pooled vector; word: the last hidden states.")),
     ] = "sentence",
     normalize: Annotated[
-        bool, typer.Option(help=say("Scale sentence vectors to length one."))
+        bool,
+        typer.Option(
+            help=say("Scale sentence vectors to length one [default: --normalize]."),
+            show_default=False,
+        ),
     ] = True,
     role: Annotated[
         Literal["query", "passage"],
@@ -160,18 +173,22 @@ def embed(
                 {"piece": piece, "vector": _numbers(state)}
                 for piece, state in zip(pieces, states, strict=True)
             ]
-            typer.echo(_json_line({"text": text, "words": words}))
+            print_lines([_json_line({"text": text, "words": words})])
         return
     vectors = encoder.encode(lines, role) if normalize else encoder.pool(lines, role)
     if to is None:
         for text, vector in zip(lines, vectors, strict=True):
-            typer.echo(_json_line({"text": text, "vector": _numbers(vector)}))
+            print_lines([_json_line({"text": text, "vector": _numbers(vector)})])
         return
     from kcsearch.atomic_file import replacing
-    from kcsearch.sqlite_file import explained
 
-    with explained(to), replacing(to) as draft, open(draft, "wb") as file:
-        np.save(file, vectors, allow_pickle=False)
+    try:
+        with replacing(to) as draft, open(draft, "wb") as file:
+            np.save(file, vectors, allow_pickle=False)
+    except OSError as error:
+        raise InputError(
+            "{path}: cannot be written ({reason})", path=to, reason=error.strerror
+        ) from None
 
 
 def _lines(texts: list[str]) -> list[str]:

@@ -64,7 +64,9 @@ ParamOption = Annotated[
 ]
 WaitOption = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", help=say("How long to wait for another writer.")),
+    typer.Option(
+        "--wait", min=0, metavar="SECONDS", help=say("How long to wait for another writer.")
+    ),
 ]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "int8"],
@@ -75,7 +77,13 @@ DeviceOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option("--threads", help=say("Processor threads [default: all]."), show_default=False),
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help=say("Processor threads [default: all]."),
+        show_default=False,
+    ),
 ]
 
 
@@ -98,11 +106,14 @@ def join_params(arguments: Sequence[str]) -> list[str]:
     return [*joined, *words]
 
 
-def pairs(words: Iterable[str] | None, option: str) -> dict[str, str]:
+def pairs(words: Iterable[str] | None, option: str, form: str = "NAME=VALUE") -> dict[str, str]:
+    """Each NAME=VALUE; the last of a name counts. Raises InputError, which asks for `form`."""
     pairs = {}
     for word in words or ():
         name, equals, value = word.partition("=")
         if not name or not equals:
-            raise InputError("{option} {word!r}: NAME=VALUE is needed", option=option, word=word)
+            raise InputError(
+                "{option} {word!r}: {form} is needed", option=option, word=word, form=form
+            )
         pairs[name] = value
     return pairs

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kcsearch.cli import output
 from kcsearch.cli.messages import say
+from kcsearch.display import visible
+from kcsearch.errors import KcsearchError
 
 if TYPE_CHECKING:
     from kcsearch.collection import Collection
@@ -23,13 +26,13 @@ class HitPrinter:
     ) -> None:
         self._opened, self._format, self._context, self._many = opened, format, context, many
         self._answers: list[dict[str, Any]] = []
-        self._has_header = False
+        self._has_begun = False
 
     def print(self, query: str, hits: Sequence[Hit]) -> None:
         if self._format == "table":
             self._print_table(query, hits)
         elif self._format == "plain":
-            print_lines(output.visible_line(hit.text) for hit in hits)
+            self._print_plain(hits)
         elif self._format == "json":
             self._answers.append({"query": query, "hits": [self._record(hit) for hit in hits]})
         elif self._format == "jsonl":
@@ -38,10 +41,10 @@ class HitPrinter:
         else:
             records = [{"query": query, **self._record(hit)} for hit in hits]
             delimiter = "," if self._format == "csv" else "\t"
-            text = output.as_csv(records, delimiter=delimiter, header=not self._has_header)
-            self._has_header |= bool(records)
+            text = output.as_csv(records, delimiter=delimiter, header=not self._has_begun)
+            self._has_begun |= bool(records)
             print_lines([text] if records else [])
-        sys.stdout.flush()
+        flush()
 
     def finish(self) -> None:
         if self._format == "json":
@@ -50,22 +53,32 @@ class HitPrinter:
     def _record(self, hit: Hit) -> dict[str, Any]:
         record = hit.as_dict()
         if self._context:
-            around = self._opened.around(hit.document, self._context)
-            record["context"] = [{"line": d.line, "text": d.text} for d in around]
+            record["context"] = [{"line": d.line, "text": d.text} for d in self._around(hit)]
         return record
+
+    def _print_plain(self, hits: Sequence[Hit]) -> None:
+        for hit in hits:
+            if self._context and self._has_begun:
+                print_lines(["--"])  # as grep parts what lies apart
+            self._has_begun = True
+            print_lines(visible(document.text) for document in self._around(hit))
 
     def _print_table(self, query: str, hits: Sequence[Hit]) -> None:
         if self._many:
-            print_lines([output.visible_line(f"# {query}")])
-        header = [say("#"), say("cosine"), say("key"), say("text")]
+            print_lines([""] * self._has_begun + [visible(f"# {query}")])
+            self._has_begun = True
+        header = ["#", say("cosine"), say("key"), say("text")]
         rows = []
         for hit in hits:
-            rows.append([str(hit.rank), f"{hit.cosine:.3f}", hit.key, hit.text])
-            if self._context:
-                around = self._opened.around(hit.document, self._context)
-                rows += [["", "", f":{d.line}", d.text] for d in around if d.key != hit.key]
+            for document in self._around(hit):
+                is_hit = document.key == hit.key
+                first = [str(hit.rank), f"{hit.cosine:.3f}", hit.key] if is_hit else ["", "", ""]
+                rows.append([*first, document.text])
         if hits:
             print_lines([output.as_table(rows, header, _width())])
+
+    def _around(self, hit: Hit) -> Sequence[Document]:
+        return self._opened.around(hit.document, self._context) if self._context else [hit.document]
 
 
 def print_documents(documents: Iterable[Document], format: output.Format) -> int:
@@ -90,7 +103,7 @@ def print_documents(documents: Iterable[Document], format: output.Format) -> int
 
 def _one_record(document: Document, format: output.Format) -> str:
     if format == "plain":
-        return output.visible_text(document.text)
+        return "\n".join(map(visible, document.text.split("\n")))
     return output.as_json_lines([_fields(document)])
 
 
@@ -105,8 +118,24 @@ def _fields(document: Document) -> dict[str, Any]:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        sys.stdout.write(line + "\n")
+    _output(lambda: sys.stdout.writelines(line + "\n" for line in list(lines)))
+
+
+def flush() -> None:
+    """Send what has been printed on its way. Ends the program when nobody reads it any more."""
+    _output(sys.stdout.flush)
+
+
+def _output(write: Callable[[], object]) -> None:
+    try:
+        write()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(141) from None
+        raise KcsearchError(
+            "standard output cannot be written ({reason})", reason=error.strerror
+        ) from None
 
 
 def _width() -> int | None:
@@ -115,4 +144,5 @@ def _width() -> int | None:
 
 
 def tell(template: str, **values: object) -> None:
-    print(template.format(**values) if values else template, file=sys.stderr)
+    """A line on stderr, with nothing hidden in the values."""
+    print(visible(template.format(**values) if values else template), file=sys.stderr)

@@ -19,13 +19,11 @@ def indexing_progress(reading: ReadReport) -> Iterator[Callable[[IndexReport], N
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     bar = Progress(
         BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.description}"),
-        TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
@@ -37,12 +35,28 @@ def indexing_progress(reading: ReadReport) -> Iterator[Callable[[IndexReport], N
         if seconds < 1:
             return
         bar.start()
+        bar.update(task, total=reading.bytes_total, completed=reading.bytes_read)
         words = say("{n} documents, {rate}/s").format(
             n=f"{report.n_read:,}", rate=f"{report.n_read / seconds:,.0f}"
         )
-        bar.update(task, description=words, total=reading.bytes_total, completed=reading.bytes_read)
+        left = bar.tasks[0].time_remaining  # by the speed of the last half minute
+        if left is not None:
+            percent = f"{bar.tasks[0].percentage:.0f} %"
+            words = f"{percent}  {words}, " + say("{time} left").format(time=_clock(left))
+        bar.update(task, description=words)
 
     try:
         yield show
     finally:
         bar.stop()
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> _clock(59), _clock(3723)
+    ('0:59', '1:02:03')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
