@@ -14,6 +14,8 @@ from kcsearch.errors import KcsearchError
 
 def main() -> None:
     """Errors of kcsearch become a line on stderr; any other exception is a bug and shows itself."""
+    # One thread is quickest for a single sentence: 12-16 ms against 105 for the bundled model.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # Hangul, whatever the locale says

@@ -51,13 +51,18 @@ def find_collection(start: str | Path = ".") -> Path:
         return Path(named)
     here = Path(start).absolute()
     for folder in (here, *here.parents):
-        if (folder / DEFAULT_NAME / _STORE).exists():
+        if _has_store(folder / DEFAULT_NAME):
             return folder / DEFAULT_NAME
     raise CollectionNotFoundError(
         "there is no collection in {folder} or above it. Make one with `kcsearch index FILE`, or "
         "name one with --collection DIR",
         folder=here,
     )
+
+
+def _has_store(folder: Path) -> bool:
+    with explained(folder):
+        return (folder / _STORE).exists()
 
 
 class Collection:
@@ -92,9 +97,7 @@ class Collection:
         self._wait, self._on_wait = wait, on_wait
         self.use_engine()
         self._lock = threading.RLock()
-        with explained(self.path):
-            is_there = (self.path / _STORE).exists()
-        if not is_there:
+        if not _has_store(self.path):
             if not create:
                 raise CollectionNotFoundError(
                     "{path} is not a collection. Make one with `kcsearch index FILE`",
@@ -381,7 +384,7 @@ class Collection:
             settings, state = self._store.settings, self._store.state()
             index = self._cache.current(self._store)
             sources = self._store.sources()
-        files = {name: self.path / name for name in (_STORE, _INDEX)}
+        files = {name: self.path / name for name in (_STORE, f"{_STORE}-wal", _INDEX)}
         return {
             "path": str(self.path),
             "n_documents": state.n_rows,
@@ -447,6 +450,12 @@ class Collection:
             "tokenizer_version": TOKENIZER_VERSION,
             "created_with": f"kcsearch {__version__}",
         }
+        try:
+            os.fspath(self.path).encode()
+        except UnicodeEncodeError:  # FAISS could not write there
+            raise InputError(
+                "the name of the folder {path!r} is not UTF-8", path=self.path
+            ) from None
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with write_lock(self.path / _LOCK, self._wait, self._on_wait):
@@ -478,8 +487,8 @@ class Collection:
         differing = [name for name in decides if mine[name] != fingerprint.get(name)]
         if differing:
             raise ModelMismatchError(
-                "{path} was made with the model {mine}, not with {other} ({what} differ). Leave "
-                "--model out to use its own, or index into another collection",
+                "{path} was made with the model {mine}, not with {other}: they differ in {what}. "
+                "Leave --model out to use its own, or index into another collection",
                 path=self.path,
                 mine=f"{mine.get('name')} {mine.get('revision', '')}".strip(),
                 other=f"{fingerprint.get('name')} {fingerprint.get('revision', '')}".strip(),

@@ -93,5 +93,7 @@ def explained(path: Path) -> Iterator[None]:
         raise CollectionUnavailableError(template, path=path, reason=error) from error
     except OSError as error:
         raise CollectionUnavailableError(
-            "{path}: {reason}", path=error.filename or path, reason=error.strerror or error
+            "{path}: {reason}; check that the folder exists and who may write there",
+            path=error.filename or path,
+            reason=error.strerror or error,
         ) from error

@@ -417,7 +417,7 @@ class TextStore:
                 "--where {where!r}: {reason}. The columns are row_id, key, text, source, line, "
                 "metadata (JSON)",
                 where=where,
-                reason=" ".join(str(error).split()),
+                reason=" ".join(str(error).split()).rstrip("."),
             ) from None
         finally:
             self._connection.set_authorizer(unrestricted)
@@ -426,7 +426,11 @@ class TextStore:
         application_id = self._one("PRAGMA application_id")[0]
         version = self._one("PRAGMA user_version")[0]
         if application_id != APPLICATION_ID:
-            raise CollectionDamagedError("{path} is not a store of kcsearch", path=self.path)
+            raise CollectionDamagedError(
+                "{path} is not a store of kcsearch: put back a copy of it, or delete the "
+                "collection's folder and index again",
+                path=self.path,
+            )
         if version > SCHEMA_VERSION:
             raise CollectionDamagedError(
                 "{path} has schema {version}, this kcsearch knows {known}: "

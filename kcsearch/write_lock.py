@@ -38,7 +38,7 @@ def write_lock(
             "{path}: cannot be locked ({reason}). The folder must be writable, on a file system "
             "that has locks",
             path=path,
-            reason=error,
+            reason=getattr(error, "strerror", None) or error,
         ) from error
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tools import readme
 
 PAGE = readme.README.read_text(encoding="utf-8")

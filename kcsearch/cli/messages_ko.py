@@ -93,8 +93,8 @@ KOREAN: dict[str, str] = {
         "--where의 :NAME에 넣을 값(문자열). 여러 번 쓸 수 있습니다."
     ),
     "How long to wait for another writer.": "다른 프로세스의 쓰기가 끝나기를 기다릴 시간.",
-    "auto: bf16 where the processor has AMX, else fp32.": (
-        "auto: 프로세서에 AMX가 있으면 bf16, 없으면 fp32."
+    "auto: bf16 where the processor is quick at it, else fp32.": (
+        "auto: 프로세서가 bf16을 빠르게 계산하면 bf16, 아니면 fp32."
     ),
     "auto, cpu, cuda or mps.": "auto, cpu, cuda, mps 중 하나.",
     "Processor threads [default: all].": "쓸 스레드 수 [기본값: 전부].",
@@ -317,8 +317,8 @@ KOREAN: dict[str, str] = {
     ),
     "n_lines is at least 0, not {n_lines}": "n_lines는 0 이상이어야 합니다 ({n_lines})",
     (
-        "{path} was made with the model {mine}, not with {other} ({what} differ). Leave --model "
-        "out to use its own, or index into another collection"
+        "{path} was made with the model {mine}, not with {other}: they differ in {what}. Leave "
+        "--model out to use its own, or index into another collection"
     ): (
         "{path}: 이 컬렉션의 모델은 {other}이(가) 아니라 {mine}입니다 (다른 점: {what}). "
         "--model을 빼면 컬렉션의 모델을 씁니다. 아니면 다른 컬렉션에 인덱싱하십시오"
@@ -399,7 +399,18 @@ KOREAN: dict[str, str] = {
         "--where {where!r}: {reason}. 쓸 수 있는 열: row_id, key, text, source, line, metadata "
         "(JSON)"
     ),
-    "{path} is not a store of kcsearch": "{path}: kcsearch의 저장소가 아닙니다",
+    (
+        "{path} is not a store of kcsearch: put back a copy of it, or delete the collection's "
+        "folder and index again"
+    ): (
+        "{path}: kcsearch의 저장소가 아닙니다. 사본으로 되돌리거나, 컬렉션 폴더를 지우고 다시 "
+        "인덱싱하십시오"
+    ),
+    "{path} is a device, not a file": "{path}: 파일이 아니라 장치입니다",
+    "the name of the folder {path!r} is not UTF-8": "폴더 이름이 UTF-8이 아닙니다: {path!r}",
+    "{path}: {reason}; check that the folder exists and who may write there": (
+        "{path}: {reason}. 폴더가 있는지, 쓸 권한이 있는지 확인하십시오"
+    ),
     (
         "{path} has schema {version}, this kcsearch knows {known}: `pip install --upgrade kcsearch`"
     ): (

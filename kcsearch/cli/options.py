@@ -70,7 +70,9 @@ WaitOption = Annotated[
 ]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "int8"],
-    typer.Option("--precision", help=say("auto: bf16 where the processor has AMX, else fp32.")),
+    typer.Option(
+        "--precision", help=say("auto: bf16 where the processor is quick at it, else fp32.")
+    ),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help=say("auto, cpu, cuda or mps."), metavar="NAME")

@@ -226,6 +226,8 @@ def _opened(file: Path | IO[bytes]) -> IO[bytes]:
     if isinstance(file, Path):
         if file.is_file():
             return file.open("rb")
+        if file.is_char_device() or file.is_block_device():
+            raise InputError("{path} is a device, not a file", path=file)
         with file.open("rb") as pipe:
             return _opened(pipe)
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
