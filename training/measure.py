@@ -1,0 +1,212 @@
+"""Measure a table or a model folder on the evaluation sets, each figure with a 95 % interval.
+
+    python -m training.measure --eval DIR --model kcsearch/model [--pooling pooler] --json FILE
+    python -m training.measure --eval DIR --table WORK/table.npz --tokenizer WORK/tokenizer.json
+    python -m training.measure --eval DIR --bigrams
+
+A model runs in plain transformers, fp32. Intervals are bootstrapped over the questions or pairs.
+"""
+
+import argparse
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.stats import rankdata
+
+from training.embedders import Embed, bigram_embedder, model_embedder, table_embedder
+
+Rows = list[dict[str, object]]
+Figure = dict[str, float]
+N_BOOTSTRAP = 1_000
+
+
+def read_jsonl(path: Path) -> list[dict[str, object]]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def column(rows: Rows, name: str) -> list[str]:
+    return [str(row[name]) for row in rows]
+
+
+def cosines(a: np.ndarray | csr_matrix, b: np.ndarray | csr_matrix) -> np.ndarray:
+    """Cosine of every row of a with every row of b, both unit rows: float (n, m)."""
+    product = a @ b.T
+    return product if isinstance(product, np.ndarray) else np.asarray(product.todense())
+
+
+def paired_cosines(a: np.ndarray | csr_matrix, b: np.ndarray | csr_matrix) -> np.ndarray:
+    """Cosine of row i of a with row i of b: float (n,)."""
+    product = a * b if isinstance(a, np.ndarray) else a.multiply(b)
+    return np.asarray(product.sum(1)).ravel()
+
+
+def with_interval(statistic: Callable[[np.ndarray], float], n: int) -> Figure:
+    """The statistic of all n items, and the 2.5 and 97.5 percentiles over resampled items."""
+    rng = np.random.default_rng(0)
+    resampled = [statistic(rng.integers(n, size=n)) for _ in range(N_BOOTSTRAP)]
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return {"value": statistic(np.arange(n)), "low": float(low), "high": float(high), "n": n}
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+
+
+def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Chance that a positive scores above a negative, ties counting half (Mann-Whitney)."""
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    rank_sum = rankdata(scores)[positive].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def best_ranks(scores: np.ndarray, relevant: list[list[int]]) -> np.ndarray:
+    """Rank, from 1, of the best relevant text of each query; ties go to the earlier text.
+
+    scores (n_queries, n_texts) -> int64 (n_queries,).
+    """
+    ranks = []
+    for row, right in zip(scores, relevant, strict=True):
+        order = np.argsort(-row, kind="stable")
+        ranks.append(1 + int(np.flatnonzero(np.isin(order, right))[0]))
+    return np.array(ranks)
+
+
+def recall(ranks: np.ndarray, ks: tuple[int, ...]) -> dict[str, Figure]:
+    """Share of queries with a relevant text among the first k, for each k."""
+
+    def share(k: int) -> Figure:
+        return with_interval(lambda items: float((ranks[items] <= k).mean()), len(ranks))
+
+    return {f"R@{k}": share(k) for k in ks}
+
+
+def reciprocal_rank(ranks: np.ndarray) -> Figure:
+    """Mean of 1 / rank of the best relevant text."""
+    return with_interval(lambda items: float((1 / ranks[items]).mean()), len(ranks))
+
+
+def retrieval(
+    embed: Embed, queries: list[str], texts: list[str], relevant: list[list[int]],
+    ks: tuple[int, ...] = (1, 10),
+) -> dict[str, Figure]:  # fmt: skip
+    return recall(best_ranks(cosines(embed(queries), embed(texts)), relevant), ks)
+
+
+def measure_korsts(embed: Embed, folder: Path) -> dict[str, Figure]:
+    rows = read_jsonl(folder / "korsts_dev.jsonl")
+    found = paired_cosines(embed(column(rows, "a")), embed(column(rows, "b")))
+    gold = np.array([row["score"] for row in rows], dtype=float)
+    return {"spearman": with_interval(lambda i: spearman(found[i], gold[i]), len(rows))}
+
+
+def measure_questions(embed: Embed, folder: Path) -> dict[str, Figure]:
+    rows = read_jsonl(folder / "question_pair_validation.jsonl")
+    found = paired_cosines(embed(column(rows, "a")), embed(column(rows, "b")))
+    same = np.array([row["label"] == "duplicate" for row in rows])
+    return {"AUC": with_interval(lambda i: area_under_curve(found[i], same[i]), len(rows))}
+
+
+def measure_korquad(embed: Embed, folder: Path) -> dict[str, Figure]:
+    paragraphs = read_jsonl(folder / "korquad_paragraphs.jsonl")
+    questions = read_jsonl(folder / "korquad_questions.jsonl")
+    place = {key: number for number, key in enumerate(column(paragraphs, "key"))}
+    relevant = [[place[key]] for key in column(questions, "relevant")]
+    return retrieval(embed, column(questions, "text"), column(paragraphs, "text"), relevant)
+
+
+def measure_sections(embed: Embed, folder: Path, file: str, field: str) -> dict[str, Figure]:
+    rows = read_jsonl(folder / file)
+    relevant = [[number] for number in range(len(rows))]
+    return retrieval(embed, column(rows, "query"), column(rows, field), relevant)
+
+
+def measure_parallel(embed: Embed, folder: Path) -> dict[str, Figure]:
+    rows = read_jsonl(folder / "tatoeba_laser_ko_en.jsonl")
+    scores = cosines(embed(column(rows, "ko")), embed(column(rows, "en")))
+    relevant = [[number] for number in range(len(rows))]
+    return {
+        "ko->en R@1": recall(best_ranks(scores, relevant), (1,))["R@1"],
+        "en->ko R@1": recall(best_ranks(scores.T, relevant), (1,))["R@1"],
+    }
+
+
+def measure_everyday(embed: Embed, data: Path, name: str) -> dict[str, Figure]:
+    """Questions that share few words with their answers; qrels with a header line, score > 0."""
+    texts = read_jsonl(data / "everyday.jsonl")
+    queries = read_jsonl(data / f"{name}.queries.jsonl")
+    place = {key: number for number, key in enumerate(column(texts, "key"))}
+    relevant: dict[str, list[int]] = {}
+    with (data / f"{name}.qrels.tsv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines, delimiter="\t"):
+            if float(row["score"]) > 0:
+                relevant.setdefault(row["query-id"], []).append(place[row["corpus-id"]])
+    judged = [row for row in queries if str(row["key"]) in relevant]
+    right = [relevant[key] for key in column(judged, "key")]
+    scores = cosines(embed(column(judged, "text")), embed(column(texts, "text")))
+    ranks = best_ranks(scores, right)
+    return recall(ranks, (1, 3, 10)) | {"MRR": reciprocal_rank(ranks)}
+
+
+def measure_all(
+    embed: Embed, folder: Path, data: Path, held_out: bool = False
+) -> dict[str, dict[str, Figure]]:
+    """Every set by its name."""
+    figures = {
+        "KorSTS dev": measure_korsts(embed, folder),
+        "question pairs": measure_questions(embed, folder),
+        "KorQuAD": measure_korquad(embed, folder),
+        "law": measure_sections(embed, folder, "kolaw_heldout_articles.jsonl", "body"),
+        "wiki sections": measure_sections(embed, folder, "kowiki_heldout_sections.jsonl", "text"),
+        "Tatoeba": measure_parallel(embed, folder),
+    }
+    everyday = ("everyday", "heldout") if held_out else ("everyday",)
+    for name in everyday:
+        if (data / f"{name}.qrels.tsv").exists():
+            figures[name] = measure_everyday(embed, data, name)
+    return figures
+
+
+def print_figures(figures: dict[str, dict[str, Figure]]) -> None:
+    for name, by_measure in figures.items():
+        for measure, figure in by_measure.items():
+            value, low, high = figure["value"], figure["low"], figure["high"]
+            print(f"{name:16} {measure:11} {value:.3f}  [{low:.3f}, {high:.3f}]  n={figure['n']}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--eval", type=Path, required=True, help="folder of the evaluation sets")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of everyday.*")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="model folder")
+    what.add_argument("--table", type=Path, help=".npz with a table, needs --tokenizer")
+    what.add_argument("--bigrams", action="store_true", help="bag of syllable bigrams, tf-idf")
+    parser.add_argument("--pooling", choices=("pooler", "cls", "mean"), default="pooler")
+    parser.add_argument("--tokenizer", type=Path)
+    parser.add_argument(
+        "--held-out", action="store_true", help="also the questions that nothing may be chosen by"
+    )
+    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    args = parser.parse_args(argv)
+    if args.model:
+        embed = model_embedder(args.model, args.pooling)
+    elif args.table:
+        if args.tokenizer is None:
+            parser.error("--table needs --tokenizer")
+        embed = table_embedder(args.table, args.tokenizer)
+    else:
+        embed = bigram_embedder()
+    figures = measure_all(embed, args.eval, args.data, args.held_out)
+    print_figures(figures)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
