@@ -34,7 +34,7 @@ from kcsearch.readers.paths import FORMATS, Format
 from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
-from kcsearch.types import Document, Encoder, Hit, IndexReport
+from kcsearch.types import Document, Encoder, Hit, IndexReport, Mode
 from kcsearch.write_lock import write_lock
 
 DEFAULT_NAME = ".kcsearch"
@@ -323,6 +323,7 @@ class Collection:
         query: str,
         top_k: int = 10,
         *,
+        mode: Mode = "hybrid",
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
@@ -330,13 +331,20 @@ class Collection:
     ) -> Sequence[Hit]:
         """The `top_k` documents nearest to `query`, best first, ties by row id.
 
+        mode: dense compares vectors, lexical words and their bigrams, hybrid joins the two.
         filters: NAME=VALUE conditions, all of which must hold, on metadata fields or on key,
         source, line. where: a SQL condition on the table documents, with `params`. Both choose
         before the search, so that top_k hits come back whenever so many documents fulfil them.
         min_score: least cosine. Raises InputError.
         """
         return self.search_many(
-            [query], top_k, filters=filters, where=where, params=params, min_score=min_score
+            [query],
+            top_k,
+            mode=mode,
+            filters=filters,
+            where=where,
+            params=params,
+            min_score=min_score,
         )[0]
 
     def search_many(
@@ -344,6 +352,7 @@ class Collection:
         queries: Sequence[str],
         top_k: int = 10,
         *,
+        mode: Mode = "hybrid",
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
@@ -355,7 +364,11 @@ class Collection:
             return []
         with self._lock:
             vectors = self._embed_queries(queries)
-            return self._nearest(vectors, top_k, filters, where, params, min_score)
+            with self._searcher(top_k, filters, where, params) as searcher:
+                return [
+                    searcher.search(mode, normalize(query), vector, top_k, min_score)
+                    for query, vector in zip(queries, vectors, strict=True)
+                ]
 
     def similar(
         self,
@@ -373,10 +386,8 @@ class Collection:
             if not rows:
                 raise _no_such_key(key)
             mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0)
-            (hits,) = self._nearest(
-                unit(mean[None]), top_k, filters, where, params, min_score, without=rows
-            )
-            return hits
+            with self._searcher(top_k, filters, where, params, without=rows) as searcher:
+                return searcher.dense(unit(mean[None])[0], top_k, min_score)
 
     def status(self) -> dict[str, Any]:
         """What the collection holds and how, as JSON values."""
@@ -507,25 +518,25 @@ class Collection:
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
         return unit(np.add.reduceat(vectors, starts, axis=0))
 
-    def _nearest(
+    @contextmanager
+    def _searcher(
         self,
-        vectors: np.ndarray,
         top_k: int,
         filters: Mapping[str, str] | None,
         where: str | None,
         params: Mapping[str, Any] | None,
-        min_score: float | None,
         without: Sequence[StoredRow] = (),
-    ) -> Sequence[Sequence[Hit]]:
+    ) -> Iterator[Searcher]:
         if top_k < 1:
             raise InputError("top_k is at least 1, not {top_k}", top_k=top_k)
         with self._store.snapshot():
             allowed = None
             if filters or where is not None:
                 allowed = matching(self._store, filters, where, params)
+            index = self._current_index()
+            background = self._cache.background(self._store)
             unwanted = [row.row_id for row in without]
-            searcher = Searcher(self._store, self._current_index(), allowed, unwanted)
-            return [searcher.dense(vector, top_k, min_score) for vector in vectors]
+            yield Searcher(self._store, index, background, allowed, unwanted)
 
     def _current_index(self) -> Any:
         """The index as the store stands; one that had to be built is kept for the next process."""

@@ -8,12 +8,15 @@ stored vectors, without encoding anything.
 from __future__ import annotations
 
 import time
+from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kcsearch.errors import CollectionDamagedError
 from kcsearch.faiss_index import TRAINING_ROWS, FaissIndex, StaleIndexError, read_stamp
+from kcsearch.fusion import Background, background
 from kcsearch.text_store import StoreState, TextStore
 
 # Rows outside the base are searched in float32, one by one: 5,000 of them cost half a millisecond.
@@ -29,6 +32,7 @@ class IndexCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._index: FaissIndex | None = None
+        self._background: Background | None = None
         self._token = ""  # the state of the store that the index shows
         self._not_before = 0.0  # by time.monotonic()
         self._refused: tuple[int, ...] | None = None  # a file with a fair stamp that is no use
@@ -43,6 +47,11 @@ class IndexCache:
         assert self._index is not None
         return self._index
 
+    def background(self, store: TextStore) -> Background | None:
+        """Cosines of random pairs when the base was built; None of an empty collection."""
+        self.current(store)
+        return self._background
+
     def save(self, store: TextStore, *, whole: bool = False) -> bool:
         """Write the file if it is behind and that is due; whole: in any case, from the vectors.
 
@@ -54,10 +63,15 @@ class IndexCache:
         if whole or (
             n_outside and (state.n_rows <= _QUICK_TO_BUILD or _too_many(n_outside, state))
         ):
-            self._index = index = build(store, state)
+            self._build(store, state)
+            index = self.current(store)
         if not whole and (index.n_outside_base or self._saved_token(store) == state.token):
             return False
-        stamp = {"collection": store.settings["collection_id"], "token": state.token}
+        stamp = {
+            "collection": store.settings["collection_id"],
+            "token": state.token,
+            "background": _packed(self._background),
+        }
         index.save(self.path, stamp)
         return True
 
@@ -88,6 +102,7 @@ class IndexCache:
         ours = (store.settings["collection_id"], store.settings["dim"])
         if (stamp.get("collection"), index.dim) == ours:
             self._index, self._token = index, str(stamp.get("token"))
+            self._background = _unpacked(stamp.get("background"))
         else:
             self._refused = identity
 
@@ -103,7 +118,13 @@ class IndexCache:
                 if len(index) == state.n_rows:
                     self._token = state.token
                     return
+        self._build(store, state)
+
+    def _build(self, store: TextStore, state: StoreState) -> None:
         self._index, self._token = build(store, state), state.token
+        sample = _sample(store)
+        random = np.random.default_rng(0)
+        self._background = background(sample, random) if len(sample) else None
 
     def _saved_token(self, store: TextStore) -> str:
         if self._refused is not None and self._refused == _identity(self.path):
@@ -125,15 +146,32 @@ def _identity(path: Path) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def _packed(measured: Background | None) -> dict[str, Any] | None:
+    """As JSON values; floats in base64 are a third as long as in digits."""
+    if measured is None:
+        return None
+    arrays = {"mean": measured.mean, "quantiles": measured.quantiles}
+    packed = {n: b64encode(np.asarray(a, "<f4").tobytes()).decode() for n, a in arrays.items()}
+    return {**packed, "spread": measured.spread}
+
+
+def _unpacked(packed: dict[str, Any] | None) -> Background | None:
+    if packed is None:
+        return None
+    mean, quantiles = (np.frombuffer(b64decode(packed[n]), "<f4") for n in ("mean", "quantiles"))
+    return Background(mean, float(packed["spread"]), quantiles)
+
+
+def _sample(store: TextStore) -> np.ndarray:
+    """float32 (s, dim): stored vectors at equal distances, some 20,000 at the most."""
+    row_ids = store.row_ids()
+    return store.vectors(row_ids[:: max(1, len(row_ids) // TRAINING_ROWS)].tolist())
+
+
 def build(store: TextStore, state: StoreState) -> FaissIndex:
     """A new index of all stored vectors. Raises CollectionDamagedError if some are missing."""
-    row_ids = store.row_ids()
-    step = max(1, len(row_ids) // TRAINING_ROWS)
     index = FaissIndex.build(
-        store.settings["dim"],
-        state.n_rows,
-        store.vectors(row_ids[::step].tolist()),
-        store.vectors_after(0),
+        store.settings["dim"], state.n_rows, _sample(store), store.vectors_after(0)
     )
     if len(index) != state.n_rows:
         raise CollectionDamagedError(

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from kcsearch.hangul import normalize
+from kcsearch.errors import InputError
+from kcsearch.fusion import N_CANDIDATES, Background, Joined, fuse, token_weights
+from kcsearch.hangul import normalize, query_tokens
 from kcsearch.text_store import TextStore
-from kcsearch.types import Hit, VectorIndex
+from kcsearch.types import Explanation, Hit, Mode, VectorIndex
 
 # Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
 _SPARE_CANDIDATES = 10
@@ -24,33 +26,101 @@ class Searcher:
     """Searches the rows that a store and its index hold now.
 
     allowed: row ids int64 to choose from; all when None. unwanted: row ids to leave out.
+    background: of the collection's vectors; None where it is empty.
     """
 
     def __init__(
         self,
         store: TextStore,
         index: VectorIndex,
+        background: Background | None,
         allowed: np.ndarray | None = None,
         unwanted: Sequence[int] = (),
     ) -> None:
         self._store, self._index, self._allowed = store, index, allowed
+        self._background = background
         self._unwanted = [-1, *unwanted]  # -1: where the index had no more
+
+    def search(
+        self, mode: Mode, query: str, vector: np.ndarray, top_k: int, min_score: float | None
+    ) -> list[Hit]:
+        """Raises InputError for a mode that there is not."""
+        if mode == "dense":
+            return self.dense(vector, top_k, min_score)
+        if mode == "lexical":
+            return self.lexical(query, vector, top_k, min_score)
+        if mode == "hybrid":
+            return self.hybrid(query, vector, top_k, min_score)
+        raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
 
     def dense(self, vector: np.ndarray, top_k: int, min_score: float | None) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
-        row_ids = self._nearest(vector, top_k)
-        cosines = self._cosines(row_ids, vector)
-        order = np.lexsort((row_ids, -cosines))[:top_k]
-        if min_score is not None:
-            order = order[cosines[order] >= min_score]
-        rows = self._store.rows(row_ids[order].tolist())
+        cosines = self._cosines(self._nearest(vector, top_k), vector)
+        ordered = sorted(cosines, key=lambda row_id: (-cosines[row_id], row_id))
+        return self._hits(
+            [(row_id, cosines[row_id], None) for row_id in ordered], cosines, top_k, min_score
+        )
+
+    def lexical(
+        self, query: str, vector: np.ndarray, top_k: int, min_score: float | None
+    ) -> list[Hit]:
+        """Those that hold the query's syllable bigrams and words, by BM25."""
+        found = self._by_words(query, top_k if min_score is None else _MOST_CANDIDATES)
+        cosines = self._cosines([row_id for row_id, _ in found], vector)
+        return self._hits(
+            [(row_id, bm25, None) for row_id, bm25 in found], cosines, top_k, min_score
+        )
+
+    def hybrid(
+        self, query: str, vector: np.ndarray, top_k: int, min_score: float | None
+    ) -> list[Hit]:
+        """Candidates of both sides, each scored by both: see fusion.py."""
+        if self._background is None:
+            return []
+        n_candidates = max(N_CANDIDATES, top_k)
+        found = self._by_words(query, n_candidates)
+        nearest = self._nearest(vector, n_candidates)
+        both = dict.fromkeys([*nearest, *(row_id for row_id, _ in found)])
+        cosines = self._cosines(list(both), vector)
+        nearest.sort(key=lambda row_id: (-cosines[row_id], row_id))
+        rows = self._store.rows(cosines)
+        frequencies = self._store.document_frequencies(query_tokens(query))
+        joined = fuse(
+            nearest[:n_candidates],
+            found,
+            cosines,
+            {row_id: row.document.text for row_id, row in rows.items()},
+            token_weights(query, frequencies, len(self._index)),
+            float(self._background.mean @ vector),
+            self._background.spread,
+        )
+        scored = [(hit.row_id, hit.score, _explanation(hit)) for hit in joined]
+        return self._hits(scored, cosines, top_k, min_score)
+
+    def _hits(
+        self,
+        scored: Sequence[tuple[int, float, Explanation | None]],
+        cosines: Mapping[int, float],
+        top_k: int,
+        min_score: float | None,
+    ) -> list[Hit]:
+        """The first `top_k` of (row id, score, explanation) whose cosine is no less than asked."""
+        least = -np.inf if min_score is None else min_score
+        best = [one for one in scored if cosines[one[0]] >= least][:top_k]
+        rows = self._store.rows([row_id for row_id, _, _ in best])
         return [
-            Hit(rows[int(row_ids[i])].document, rank, float(cosines[i]), float(cosines[i]))
-            for rank, i in enumerate(order, 1)
+            Hit(rows[row_id].document, rank, score, cosines[row_id], explanation)
+            for rank, (row_id, score, explanation) in enumerate(best, 1)
         ]
 
-    def _nearest(self, vector: np.ndarray, top_k: int) -> np.ndarray:
-        """Row ids int64 (m,): all that can be among the `top_k` best, however many tie."""
+    def _by_words(self, query: str, top_k: int) -> list[tuple[int, float]]:
+        """Row ids with their BM25, best first."""
+        n = top_k + len(self._unwanted)
+        found = self._store.lexical(query_tokens(query), n, self._allowed)
+        return [one for one in found if one[0] not in self._unwanted][:top_k]
+
+    def _nearest(self, vector: np.ndarray, top_k: int) -> list[int]:
+        """Row ids: all that can be among the `top_k` best, however many tie."""
         wanted = min(top_k + len(self._unwanted) - 1, len(self._index))
         n, most = wanted + _SPARE_CANDIDATES, wanted + _MOST_CANDIDATES
         while True:
@@ -58,13 +128,19 @@ class Searcher:
             ids, scores = found[0], scores[0]
             needed = scores[max(0, wanted - 1)] - _FP16_ERROR
             if n == most or np.isneginf(scores[-1]) or scores[-1] < needed:
-                return np.asarray(ids[~np.isin(ids, self._unwanted)])
+                return [int(row_id) for row_id in ids[~np.isin(ids, self._unwanted)]]
             n = min(4 * n, most)
 
-    def _cosines(self, row_ids: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """float32 (n,), exact. `@` would round equal rows differently, and there were no ties."""
-        cosines: np.ndarray = np.einsum("ij,j->i", self._store.vectors(row_ids.tolist()), vector)
-        return cosines
+    def _cosines(self, row_ids: Sequence[int], vector: np.ndarray) -> dict[int, float]:
+        """Exact. `@` would round equal rows differently, and there were no ties."""
+        cosines = np.einsum("ij,j->i", self._store.vectors(row_ids), vector)
+        return dict(zip(row_ids, cosines.tolist(), strict=True))
+
+
+def _explanation(hit: Joined) -> Explanation:
+    return Explanation(
+        hit.dense, hit.lexical, hit.dense_rank, hit.lexical_rank, hit.bm25, hit.matched
+    )
 
 
 def matching(

@@ -218,11 +218,12 @@ class TextStore:
     ) -> list[tuple[int, float]]:
         """Row ids with their BM25 (higher is better) of the rows that hold any of `tokens`.
 
-        allowed: int64 row ids to choose from. Best first, ties by row id.
+        A token that ends in * stands for all that begin so. allowed: int64 row ids to choose from.
+        Best first, ties by row id.
         """
         if not tokens:
             return []
-        words = " OR ".join('"' + token.replace('"', '""') + '"' for token in tokens)
+        words = " OR ".join(map(_match_word, tokens))
         condition = ""
         if allowed is not None:
             condition = "AND rowid IN (SELECT value FROM json_each(?3))"
@@ -231,6 +232,21 @@ class TextStore:
                   ORDER BY bm25(documents_fts), rowid LIMIT ?2"""
         values = [words, top_k] + ([] if allowed is None else [json.dumps(allowed.tolist())])
         return [(int(row_id), float(score)) for row_id, score in self._all(sql, *values)]
+
+    def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
+        """How many rows hold each of `tokens` of `hangul.query_tokens`."""
+        self._all(
+            """CREATE VIRTUAL TABLE IF NOT EXISTS temp.token_rows
+               USING fts5vocab (main, documents_fts, row)"""
+        )
+        frequencies = {}
+        for token in tokens:
+            if token.endswith("*"):
+                sql, value = _COUNT_MATCHES, _match_word(token)
+            else:
+                sql, value = "SELECT total(doc) FROM temp.token_rows WHERE term = ?", token
+            frequencies[token] = int(self._one(sql, value)[0])
+        return frequencies
 
     def matching(
         self, filters: Mapping[str, str], where: str | None, params: Mapping[str, Any]
@@ -446,9 +462,16 @@ class TextStore:
 
 
 _STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
+_COUNT_MATCHES = "SELECT count(*) FROM documents_fts WHERE documents_fts MATCH ?"
 _COLUMNS = "row_id, key, text, source, line, metadata, window_of"
 _SEEN = "seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"
 _GONE = "gone (text_hash BLOB PRIMARY KEY, vector BLOB)"
+
+
+def _match_word(token: str) -> str:
+    """A token of `hangul.query_tokens` as FTS5 wants it: quoted, the star of a prefix outside."""
+    prefix = "*" if token.endswith("*") else ""
+    return '"' + token.removesuffix("*").replace('"', '""') + '"' + prefix
 
 
 def _stored_row(row: tuple[Any, ...]) -> StoredRow:

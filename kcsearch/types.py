@@ -35,17 +35,35 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a hybrid score came about: score = dense + lexical.
+
+    dense_rank, lexical_rank, bm25: of the side that found it; None where a side did not.
+    matched: the query's tokens that the text holds.
+    """
+
+    dense: float
+    lexical: float
+    dense_rank: int | None
+    lexical_rank: int | None
+    bm25: float | None
+    matched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document that answers a query.
 
-    rank: 1 is the best. cosine: of query and document vector, in [-1, 1], whichever way the hit
-    was found. score: what `rank` is ordered by; in dense mode it is the cosine.
+    rank: 1 is the best. score: what `rank` is ordered by: the cosine in dense mode, BM25 in lexical
+    mode, nats of surprise in hybrid mode (see fusion.py). cosine: of query and document vector, in
+    [-1, 1], whichever way the hit was found. explanation: in hybrid mode, how the score came about.
     """
 
     document: Document
     rank: int
     score: float
     cosine: float
+    explanation: Explanation | None = None
 
     @property
     def key(self) -> str:

@@ -113,7 +113,7 @@ def is_allowed(importer: str, imported: str) -> bool:
     if imported in LEAVES:
         return True
     if importer in JOINERS:
-        return imported in STORE | VECTORS
+        return imported in STORE | VECTORS | {"fusion"}
     return imported not in JOINERS and part_of(importer) == part_of(imported)
 
 

@@ -106,12 +106,12 @@ def test_hits_are_the_nearest_documents_best_first(
     collection: Collection, encoder: HashEncoder
 ) -> None:
     for query in ("서울 날씨", "환불을 기다렸어요", "k7", "hello"):
-        hits = collection.search(query, 8)
+        hits = collection.search(query, 8, mode="dense")
         assert [hit.document for hit in hits] == expected_hits(query, 8, documents(), encoder)
         assert [hit.rank for hit in hits] == list(range(1, 9))
         assert [hit.score for hit in hits] == [hit.cosine for hit in hits]
         assert sorted((hit.score for hit in hits), reverse=True) == [hit.score for hit in hits]
-    (hit,) = collection.search(documents()[7].text, 1)
+    (hit,) = collection.search(documents()[7].text, 1, mode="dense")
     assert hit == Hit(documents()[7], 1, hit.score, hit.score)
     assert abs(hit.cosine - 1) < 1e-6
 
@@ -150,9 +150,11 @@ def test_as_many_hits_come_back_as_there_are_documents(collection: Collection) -
 
 
 def test_min_score_leaves_out_what_is_further(collection: Collection) -> None:
-    hits = collection.search("서울 날씨", 60)
+    hits = collection.search("서울 날씨", 60, mode="dense")
     least = hits[4].cosine
-    assert collection.search("서울 날씨", 60, min_score=least) == hits[:5]
+    assert collection.search("서울 날씨", 60, mode="dense", min_score=least) == hits[:5]
+    found = collection.search("서울 날씨", 60, min_score=least)
+    assert {hit.key for hit in found} == {hit.key for hit in hits[:5]}
     assert collection.search("서울 날씨", 60, min_score=1.1) == []
 
 
@@ -167,7 +169,10 @@ def test_filters_choose_before_the_search(collection: Collection, encoder: HashE
         ({"no such field": "x"}, []),
     ]
     for filters, chosen in cases:
-        hits = collection.search("서울 날씨", 12, filters=filters)
+        hits = collection.search("서울 날씨", 12, mode="dense", filters=filters)
+        found = collection.search("서울 날씨", 12, filters=filters)
+        assert len(found) == len(hits)
+        assert {hit.key for hit in found} <= {document.key for document in chosen}
         assert [h.document for h in hits] == expected_hits("서울 날씨", 12, chosen, encoder)
         assert list(collection.list(filters)) == chosen
 
@@ -310,7 +315,7 @@ def test_what_is_stored_is_there_when_it_is_opened_again(collection: Collection)
 def test_another_model_is_refused(collection: Collection) -> None:
     with pytest.raises(ModelMismatchError, match=r"made with the model hashed bigrams 1, not with"):
         Collection(collection.path, encoder=HashEncoder(name="another"))
-    with pytest.raises(ModelMismatchError, match=r"\(limit differ\)"):
+    with pytest.raises(ModelMismatchError, match="they differ in limit"):
         Collection(collection.path, encoder=HashEncoder(limit=50))
     with pytest.raises(ModelMismatchError):
         Collection(collection.path, "bundled")

@@ -69,6 +69,15 @@ def query(
         int,
         typer.Option(metavar="N", min=0, max=100_000, help=say("Print N lines around each hit.")),
     ] = 0,
+    mode: Annotated[
+        Literal["hybrid", "dense", "lexical"],
+        typer.Option(
+            help=say("dense: by vectors; lexical: by words and their bigrams; hybrid: both.")
+        ),
+    ] = "hybrid",
+    explain: Annotated[
+        bool, typer.Option("--explain", help=say("Tell how each score came about."))
+    ] = False,
     model: ModelOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -86,8 +95,9 @@ def query(
         if similar_to is not None:
             answers = iter([(similar_to, opened.similar(similar_to, top_k, **conditions))])
         else:
-            answers = _answers(opened, queries, top_k, conditions)
-        printer = HitPrinter(opened, format, context, many=len(queries) > 1 or "-" in queries)
+            answers = _answers(opened, queries, top_k, {"mode": mode, **conditions})
+        many = len(queries) > 1 or "-" in queries
+        printer = HitPrinter(opened, format, context, many=many, explain=explain)
         for text, hits in answers:
             n_found += len(hits)
             printer.print(text, hits)

@@ -92,6 +92,21 @@ KOREAN: dict[str, str] = {
     "A value for :NAME in --where, as text; repeatable.": (
         "--where의 :NAME에 넣을 값(문자열). 여러 번 쓸 수 있습니다."
     ),
+    "dense: by vectors; lexical: by words and their bigrams; hybrid: both.": (
+        "dense: 벡터로, lexical: 단어와 음절 바이그램으로, hybrid: 둘 다."
+    ),
+    "Tell how each score came about.": "점수가 어떻게 나왔는지 보여 줍니다.",
+    "score {score}": "점수 {score}",
+    (
+        "score {score} = {dense} by meaning (rank {dense_rank}) + {lexical} by words "
+        "(rank {lexical_rank}): {matched}"
+    ): (
+        "점수 {score} = 의미 {dense} ({dense_rank}위) + 단어 {lexical} ({lexical_rank}위): "
+        "{matched}"
+    ),
+    "mode is dense, lexical or hybrid, not {mode!r}": (
+        "mode는 dense, lexical, hybrid 중 하나여야 합니다: {mode!r}"
+    ),
     "How long to wait for another writer.": "다른 프로세스의 쓰기가 끝나기를 기다릴 시간.",
     "auto: bf16 where the processor is quick at it, else fp32.": (
         "auto: 프로세서가 bf16을 빠르게 계산하면 bf16, 아니면 fp32."

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kcsearch.cli import output
@@ -22,9 +23,16 @@ class HitPrinter:
     """Prints the answers of one run; several queries get a heading or a field each."""
 
     def __init__(
-        self, opened: Collection, format: output.Format, context: int, *, many: bool
+        self,
+        opened: Collection,
+        format: output.Format,
+        context: int,
+        *,
+        many: bool,
+        explain: bool,
     ) -> None:
-        self._opened, self._format, self._context, self._many = opened, format, context, many
+        self._opened, self._format, self._context = opened, format, context
+        self._many, self._explain = many, explain
         self._answers: list[dict[str, Any]] = []
         self._has_begun = False
 
@@ -52,6 +60,8 @@ class HitPrinter:
 
     def _record(self, hit: Hit) -> dict[str, Any]:
         record = hit.as_dict()
+        if self._explain and hit.explanation is not None:
+            record["explanation"] = asdict(hit.explanation)
         if self._context:
             record["context"] = [{"line": d.line, "text": d.text} for d in self._around(hit)]
         return record
@@ -74,11 +84,31 @@ class HitPrinter:
                 is_hit = document.key == hit.key
                 first = [str(hit.rank), f"{hit.cosine:.3f}", hit.key] if is_hit else ["", "", ""]
                 rows.append([*first, document.text])
+            if self._explain:
+                rows.append(["", "", "", _explained(hit)])
         if hits:
             print_lines([output.as_table(rows, header, _width())])
 
     def _around(self, hit: Hit) -> Sequence[Document]:
         return self._opened.around(hit.document, self._context) if self._context else [hit.document]
+
+
+def _explained(hit: Hit) -> str:
+    """Score and ranks of both sides, in one line."""
+    told = hit.explanation
+    if told is None:
+        return say("score {score}").format(score=f"{hit.score:.3f}")
+    return say(
+        "score {score} = {dense} by meaning (rank {dense_rank}) + {lexical} by words "
+        "(rank {lexical_rank}): {matched}"
+    ).format(
+        score=f"{hit.score:.2f}",
+        dense=f"{told.dense:.2f}",
+        dense_rank=told.dense_rank or "-",
+        lexical=f"{told.lexical:.2f}",
+        lexical_rank=told.lexical_rank or "-",
+        matched=" ".join(told.matched) or "-",
+    )
 
 
 def print_documents(documents: Iterable[Document], format: output.Format) -> int:
