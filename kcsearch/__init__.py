@@ -4,7 +4,7 @@ from kcsearch import Collection
 
 with Collection("notes") as notes:
     notes.add(["환불은 사흘 안에 처리됩니다.", "내일은 비가 옵니다."])
-    print(notes.search("돈을 언제 돌려받나요")[0].text)
+    print(notes.search("비가 오나요")[0].text)
 """
 
 from __future__ import annotations

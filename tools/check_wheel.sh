@@ -14,5 +14,5 @@ cp -r "$here/tests" "$here/data" "$here/training" "$here/README.md" "$here/pypro
 mkdir -p "$work/tools" && cp "$here"/tools/*.py "$work/tools"
 cd "$work"
 venv/bin/kcsearch index data/everyday.jsonl
-venv/bin/kcsearch query "안녕하세요" "돈을 언제 돌려받나요" -k 3
+venv/bin/kcsearch query "안녕하세요" "비가 오나요" "강아지가 초콜릿을 먹었어요" -k 3
 venv/bin/python -P -m pytest
