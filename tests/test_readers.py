@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from unicodedata import normalize
 
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcsearch import decoding, readers
+from kcsearch import readers
 from kcsearch.errors import InputError
 from kcsearch.readers import ReadReport, read
 from kcsearch.readers.paths import FORMATS
@@ -270,9 +271,8 @@ def test_a_nul_byte_is_no_text(place):
 
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".json", ".csv", ".md", ".tsv"])
 def test_a_line_without_end_is_refused_without_reading_it_all(suffix, monkeypatch):
-    for module in (decoding, "json_records", "table_records", "passages"):
-        name = module if isinstance(module, str) else "decoding"
-        monkeypatch.setattr(f"kcsearch.{name}.MAX_RECORD", 100_000)
+    for module in ("decoding", "json_records", "table_records", "passages"):
+        monkeypatch.setattr(import_module(f"kcsearch.readers.{module}"), "MAX_RECORD", 100_000)
     opening = {".json": '["', ".jsonl": '"'}.get(suffix, "")
     message = complaint(f"a{suffix}", "text\n" * (suffix == ".csv") + opening + "가" * 300_000)
     assert "longer than 100000 characters without an end" in message
