@@ -14,8 +14,9 @@ DIR holds public sets as JSON lines, none of which is in this repository:
     question_pair_validation                songys/Question_pair: a, b, label (duplicate, different)
     korsts_dev                              KorSTS dev: a, b, score
 
-Every set is indexed as a user would do it; 100 candidates come from each side: exact cosines of the
-stored vectors, and FTS5's bm25() over bigrams. Windows of a long text count as that text. Variants:
+Every set is indexed and searched as a user would do it, for the first 100 hits of each mode;
+reciprocal rank fusion joins those of dense and lexical. Windows of a long text count as that text.
+R@1 is success@1: whether the first hit is relevant. Variants:
 noisy (a worse model: half as much noise as vector), bunched (cosines near 0.9, as those of a BERT
 not trained for similarity), unspaced (queries without spaces), together (all texts of all sets in
 one collection).
@@ -40,19 +41,14 @@ from machine import RESULTS, ROOT, machine
 sys.path.insert(0, str(ROOT / "tests"))
 from test_lexical import N_TEXTS, NOUNS, noun_texts
 
-from kcsearch import Collection, Document, models
+from kcsearch import Collection, Document, Hit, models
 from kcsearch.encoder import TextEncoder
 from kcsearch.evaluation import Estimate, estimate, evaluate, per_query, spearman
-from kcsearch.fusion import (
-    LEXICAL_WEIGHT,
-    N_CANDIDATES,
-    Joined,
-    background,
-    fuse,
-    token_weights,
-)
-from kcsearch.hangul import normalize, query_tokens
+from kcsearch.fusion import LEXICAL_WEIGHT, N_CANDIDATES
+from kcsearch.hangul import normalize
+from kcsearch.types import Encoder, Mode, Role
 
+Hits = Sequence[Hit]
 MODES = ("dense", "lexical", "rrf", "hybrid")
 VARIANTS = ("as it is", "noisy", "bunched", "unspaced", "together")
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
@@ -150,121 +146,97 @@ def together(sets: Mapping[str, Set]) -> dict[str, Set]:
 # -- searching -----------------------------------------------------------------------------------
 
 
-class Searcher:
-    """A collection as it lies on the disk, its vectors in memory."""
+class ChangedEncoder:
+    """Gives the vectors of an encoder changed as a variant says: see the head of this file.
 
-    def __init__(self, folder: Path, encoder: TextEncoder, texts: Mapping[str, str]) -> None:
-        self.encoder = encoder
-        with Collection(folder, encoder=encoder) as collection:
-            collection.add(Document(text, key=key) for key, text in texts.items())
-        self._db = sqlite3.connect(folder / "store.db")
-        self._db.execute(
-            "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab('main', 'documents_fts', 'row')"
+    known: unchanged vectors by role and text, filled here and shared, because encoding takes long.
+    """
+
+    def __init__(
+        self, encoder: TextEncoder, variant: str, known: dict[tuple[Role, str], np.ndarray]
+    ) -> None:
+        self._encoder, self._variant, self._known = encoder, variant, known
+        self._random = np.random.default_rng(1)
+        self.dim, self.split = encoder.dim, encoder.split
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {**self._encoder.fingerprint(), "variant": self._variant}
+
+    def encode(self, texts: Sequence[str], role: Role = "passage") -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._known]
+        self._known.update(
+            ((role, text), vector)
+            for text, vector in zip(new, self._encoder.encode(new, role), strict=True)
         )
-        sql = "SELECT row_id, coalesce(window_of, key), text, vector FROM documents JOIN vectors"
-        rows = self._db.execute(f"{sql} USING (row_id) ORDER BY row_id").fetchall()
-        self.row_ids = np.array([row[0] for row in rows])
-        self.keys = {row[0]: row[1] for row in rows}
-        self.texts = {row[0]: row[2] for row in rows}
-        self.vectors = np.array([np.frombuffer(row[3], "<f4") for row in rows])
-
-    def close(self) -> None:
-        self._db.close()
-
-    def embed(self, queries: Sequence[str], variant: str) -> np.ndarray:
-        """Queries; for a variant of the model, the stored vectors are changed with them."""
-        embedded = self.encoder.encode([normalize(query) for query in queries], "query")
-        if variant in ("noisy", "bunched"):
-            self.vectors = changed(self.vectors, variant, seed=1)
-            embedded = changed(embedded, variant, seed=2)
-        self.background = background(self.vectors, np.random.default_rng(0))
-        return embedded
-
-    def search(self, query: str, vector: np.ndarray) -> tuple[dict[str, list[str]], list[Joined]]:
-        """Document keys by mode, best first, and what hybrid made of the candidates."""
-        cosines = self.vectors @ vector
-        dense = self.row_ids[np.lexsort((self.row_ids, -cosines))[:N_CANDIDATES]].tolist()
-        tokens = query_tokens(query)
-        lexical = self.lexical(tokens)
-        weights = token_weights(query, self.frequencies(tokens), len(self.row_ids))
-        by_row = dict(zip(self.row_ids.tolist(), cosines.tolist(), strict=True))
-        expected = float(vector @ self.background.mean)
-        joined = fuse(dense, lexical, by_row, self.texts, weights, expected, self.background.spread)
-        sides = [dense, [row_id for row_id, _ in lexical]]
-        ranked = {"dense": sides[0], "lexical": sides[1], "rrf": reciprocal_rank_fusion(sides)}
-        ranked["hybrid"] = [hit.row_id for hit in joined]
-        return {mode: self.documents(row_ids) for mode, row_ids in ranked.items()}, joined
-
-    def documents(self, row_ids: Iterable[int]) -> list[str]:
-        return list(dict.fromkeys(self.keys[row_id] for row_id in row_ids))
-
-    def lexical(self, tokens: Sequence[str]) -> list[tuple[int, float]]:
-        if not tokens:
-            return []
-        words = [f'"{t[:-1]}" *' if t.endswith("*") else f'"{t}"' for t in tokens]
-        sql = """SELECT rowid, -bm25(documents_fts) FROM documents_fts WHERE documents_fts MATCH ?
-                 ORDER BY bm25(documents_fts), rowid LIMIT ?"""
-        return self._db.execute(sql, (" OR ".join(words), N_CANDIDATES)).fetchall()
-
-    def frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
-        found = {}
-        for token in tokens:
-            first = token.removesuffix("*")
-            last = chr(ord(first) + 1) if token.endswith("*") else f"{first}\0"
-            sql = "SELECT coalesce(sum(doc), 0) FROM temp.vocabulary WHERE term >= ? AND term < ?"
-            (found[token],) = self._db.execute(sql, (first, last)).fetchone()
-        return found
+        vectors = np.array([self._known[role, text] for text in texts]).reshape(-1, self.dim)
+        if self._variant == "noisy":
+            vectors = vectors + 0.5 * self._random.standard_normal(vectors.shape) / self.dim**0.5
+        elif self._variant == "bunched":
+            common = np.random.default_rng(0).standard_normal(self.dim)
+            vectors = vectors + 3 * common / np.linalg.norm(common)
+        else:
+            return vectors
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def changed(vectors: np.ndarray, variant: str, seed: int) -> np.ndarray:
-    """noisy: noise of half the length is added. bunched: thrice a common direction is."""
-    if variant == "noisy":
-        noise = np.random.default_rng(seed).standard_normal(vectors.shape)
-        vectors = vectors + 0.5 * noise / np.sqrt(vectors.shape[1])
-    else:
-        common = np.random.default_rng(0).standard_normal(vectors.shape[1])
-        vectors = vectors + 3 * common / np.linalg.norm(common)
-    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit.astype(np.float32)
+def search(folder: Path, encoder: Encoder, one: Set) -> tuple[dict[str, list[Hits]], int]:
+    """Hits by mode, for each query, and the number of rows."""
+    queries = list(one.queries.values())
+    with Collection(folder, encoder=encoder) as collection:
+        collection.add(Document(text, key=key) for key, text in one.texts.items())
+        modes: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
+        hits: dict[str, list[Hits]] = {
+            mode: list(collection.search_many(queries, N_CANDIDATES, mode=mode)) for mode in modes
+        }
+        return hits, collection.count()
 
 
-def reciprocal_rank_fusion(sides: Sequence[Sequence[int]], k: int = 60) -> list[int]:
+def keys_of(rows: Iterable[str]) -> list[str]:
+    """Keys of documents, each at its best row: `KEY#2` is the second window of KEY."""
+    return list(dict.fromkeys(row.partition("#")[0] for row in rows))
+
+
+def reciprocal_rank_fusion(sides: Sequence[Sequence[str]], k: int = 60) -> list[str]:
     """Cormack, Clarke and Büttcher 2009."""
-    scores: dict[int, float] = defaultdict(float)
+    scores: dict[str, float] = defaultdict(float)
     for side in sides:
-        for rank, row_id in enumerate(side, 1):
-            scores[row_id] += 1 / (k + rank)
-    return sorted(scores, key=lambda row_id: (-scores[row_id], row_id))
+        for rank, key in enumerate(side, 1):
+            scores[key] += 1 / (k + rank)
+    return sorted(scores, key=lambda key: (-scores[key], key))
+
+
+def with_weight(hits: Hits, weight: float) -> list[str]:
+    """Row keys as they were if the lexical part weighed `weight`."""
+    scores = {}
+    for hit in hits:
+        assert hit.explanation is not None
+        scores[hit.key] = hit.explanation.dense + weight / LEXICAL_WEIGHT * hit.explanation.lexical
+    return sorted(scores, key=lambda key: -scores[key])  # stable: ties stay as they are
 
 
 # -- measuring -----------------------------------------------------------------------------------
 
 
-def measure(encoder: TextEncoder, sets: Mapping[str, Set], variant: str) -> dict[str, Any]:
+def measure(encoder: Encoder, sets: Mapping[str, Set], variant: str) -> dict[str, Any]:
     if variant == "together":
         sets = together(sets)
-    with tempfile.TemporaryDirectory() as folder:
-        return {name: _measure(Path(folder) / name, encoder, one, variant)
-                for name, one in sets.items()}  # fmt: skip
+    return {name: _measure(encoder, one, variant) for name, one in sets.items()}
 
 
-def _measure(folder: Path, encoder: TextEncoder, one: Set, variant: str) -> dict[str, Any]:
+def _measure(encoder: Encoder, one: Set, variant: str) -> dict[str, Any]:
     if variant == "unspaced":
         one = replace(one, queries={key: q.replace(" ", "") for key, q in one.queries.items()})
-    searcher = Searcher(folder, encoder, one.texts)
+    with tempfile.TemporaryDirectory() as folder:
+        hits, n_rows = search(Path(folder) / "c", encoder, one)
     runs: dict[str, dict[str, list[str]]] = defaultdict(dict)
     by_weight: dict[float, dict[str, list[str]]] = defaultdict(dict)
-    vectors = searcher.embed(list(one.queries.values()), variant)
-    for (key, query), vector in zip(one.queries.items(), vectors, strict=True):
-        ranked, joined = searcher.search(query, vector)
+    for i, key in enumerate(one.queries):
+        rows = {mode: [hit.key for hit in found[i]] for mode, found in hits.items()}
+        rows["rrf"] = reciprocal_rank_fusion([rows["dense"], rows["lexical"]])
         for mode in MODES:
-            runs[mode][key] = ranked[mode]
+            runs[mode][key] = keys_of(rows[mode])
         for weight in WEIGHTS:
-            scores = {h.row_id: h.dense + weight / LEXICAL_WEIGHT * h.lexical for h in joined}
-            order = sorted(scores, key=lambda row_id: -scores[row_id])  # stable: ties as they are
-            by_weight[weight][key] = searcher.documents(order[:10])
-    n_rows = len(searcher.row_ids)
-    searcher.close()
+            by_weight[weight][key] = keys_of(with_weight(hits["hybrid"][i], weight))
     first = {mode: per_query(run, one.qrels, "success@1") for mode, run in runs.items()}
     means = {mode: float(np.mean(list(values.values()))) for mode, values in first.items()}
     better = max(("dense", "lexical"), key=lambda mode: means[mode])
@@ -290,20 +262,24 @@ def measure_nouns(encoder: TextEncoder) -> dict[str, int]:
     """How many of the 600 texts are among the first 10 for the bare noun that they hold."""
     texts = {str(i): text for i, text in enumerate(noun_texts())}
     wanted = {noun: {str(i * N_TEXTS + j) for j in range(N_TEXTS)} for i, noun in enumerate(NOUNS)}
-    found: dict[str, int] = dict.fromkeys((*MODES, "unicode61", "trigram"), 0)
+    one = Set(texts, {noun: noun for noun in NOUNS}, {})
     with tempfile.TemporaryDirectory() as folder:
-        searcher = Searcher(Path(folder) / "nouns", encoder, texts)
-        for noun, vector in zip(NOUNS, searcher.embed(NOUNS, "as it is"), strict=True):
-            for mode, keys in searcher.search(noun, vector)[0].items():
-                found[mode] += len(wanted[noun] & set(keys[:10]))
-        searcher.close()
+        hits, _ = search(Path(folder) / "c", encoder, one)
+    found = {
+        mode: sum(
+            len(wanted[noun] & {hit.key for hit in some[:10]})
+            for noun, some in zip(NOUNS, by_noun, strict=True)
+        )
+        for mode, by_noun in hits.items()
+    }
     for tokenizer in ("unicode61", "trigram"):
         db = sqlite3.connect(":memory:")
         db.execute(f"CREATE VIRTUAL TABLE t USING fts5 (text, tokenize='{tokenizer}')")
         db.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts.values()])
         for noun in NOUNS:
             rows = db.execute("SELECT rowid - 1 FROM t WHERE t MATCH ?", (f'"{noun}"',))
-            found[tokenizer] += len(wanted[noun] & {str(row_id) for (row_id,) in rows})
+            n_found = len(wanted[noun] & {str(row_id) for (row_id,) in rows})
+            found[tokenizer] = found.get(tokenizer, 0) + n_found
         db.close()
     return found
 
@@ -378,8 +354,9 @@ def main() -> None:
     report["korsts_dev_spearman"] = measure_sts(encoder, arguments.eval / "korsts_dev.jsonl")
     print({name: report[name] for name in ("nouns_found_of_600", "korsts_dev_spearman")})
     report["variants"] = {}
+    known: dict[tuple[Role, str], np.ndarray] = {}
     for variant in arguments.variants:
-        found = measure(encoder, sets, variant)
+        found = measure(ChangedEncoder(encoder, variant, known), sets, variant)
         report["variants"][variant] = {
             "sets": found,
             "mean_success@1": {mode: mean_of(found, mode) for mode in MODES},
