@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy machines", deadline=None)  # a slow moment is no failure
+settings.load_profile("busy machines")
 
 SPECIAL_PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0..4
 KCBERT = Path(__file__).parents[1].parent / "shared/kcbert"  # vocab.txt and config.json only

@@ -49,7 +49,7 @@ def count(folder: Path) -> int:
 
 
 def test_control_c_keeps_what_was_committed(tmp_path: Path) -> None:
-    lines = [f"{number}번째 문장은 {number * 7} 이야기입니다." for number in range(2500)]
+    lines = [f"{number}번째 문장은 {number * 7} 이야기입니다." for number in range(8000)]
     (tmp_path / "docs.txt").write_text("\n".join(lines), encoding="utf-8")
     with subprocess.Popen(
         command("index", "docs.txt"), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
@@ -62,7 +62,7 @@ def test_control_c_keeps_what_was_committed(tmp_path: Path) -> None:
         _, stderr = running.communicate(timeout=60)
     kept = count(tmp_path)
     assert running.returncode == 130, stderr
-    assert 0 < kept < 2500
+    assert 0 < kept < 8000
     assert stderr.decode() == (
         f"Interrupted. What was embedded is kept: documents now {kept:,}, of this run {kept:,}. "
         "The same command goes on from there.\n"
@@ -70,10 +70,10 @@ def test_control_c_keeps_what_was_committed(tmp_path: Path) -> None:
     done = process(tmp_path, "index", "docs.txt")
     assert done.returncode == 0
     assert done.stderr.decode().startswith(
-        f"Documents read: 2,500 ({2500 - kept:,} new, 0 changed, 0 removed, {kept:,} unchanged; "
-        f"{2500 - kept:,} embedded)\n"
+        f"Documents read: 8,000 ({8000 - kept:,} new, 0 changed, 0 removed, {kept:,} unchanged; "
+        f"{8000 - kept:,} embedded)\n"
     )
-    assert count(tmp_path) == 2500
+    assert count(tmp_path) == 8000
 
 
 def test_control_c_while_waiting_for_a_question(folder: Path) -> None:
