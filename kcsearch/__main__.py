@@ -6,14 +6,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 
 from kcsearch.errors import KcsearchError
 
 
+def run() -> None:
+    """`main`, and out at once: taking numpy and FAISS down in order is 0.08 s of a cold query."""
+    try:
+        main()
+    except SystemExit as end:
+        if "torch" in sys.modules or not isinstance(end.code, int):
+            raise
+        with contextlib.suppress(OSError, ValueError):  # stdout is flushed and was checked
+            sys.stderr.flush()
+        os._exit(end.code)
+
+
 def main() -> None:
     """Errors of kcsearch become a line on stderr; any other exception is a bug and shows itself."""
+    gc.set_threshold(100_000)  # importing alone would have collected a hundred times, for nothing
     # One thread is quickest for a single sentence: 12-16 ms against 105 for the bundled model.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_streams()
@@ -72,4 +87,4 @@ def _open_streams() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,19 +27,19 @@ from kcsearch.errors import (
 )
 from kcsearch.hangul import TOKENIZER_VERSION, normalize
 from kcsearch.index_cache import IndexCache
-from kcsearch.readers import ReadReport, read
-from kcsearch.readers.decoding import COMPRESSIONS
-from kcsearch.readers.passages import Split
-from kcsearch.readers.paths import FORMATS, Format
 from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.types import Document, Encoder, Hit, IndexReport, Mode
 from kcsearch.write_lock import write_lock
 
+if TYPE_CHECKING:  # a query reads no files
+    from kcsearch.readers import ReadReport
+    from kcsearch.readers.passages import Split
+    from kcsearch.readers.paths import Format
+
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
-_SUFFIXES = (*FORMATS, *COMPRESSIONS)  # of what is read in folders
 
 
 def find_collection(start: str | Path = ".") -> Path:
@@ -221,8 +221,18 @@ class Collection:
         from these folders. The options before it are those of `readers.read`, which fills `report`
         while it reads. Raises InputError for what cannot be read; the batches before it stay.
         """
+        from kcsearch.readers import ReadReport, read
+        from kcsearch.readers.sources import gone_from_folders, source_of
+
         report = ReadReport() if report is None else report
         paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+        root = self.path.parent
+
+        def vanished() -> Iterator[str]:
+            """Lazily, when all has been read: files in `report`, and those gone from folders."""
+            yield from report.sources
+            yield from gone_from_folders(paths, root, self._store.sources(), report.sources)
+
         documents = read(
             paths,
             split=split,
@@ -230,12 +240,12 @@ class Collection:
             key_field=key_field,
             encoding=encoding,
             format=format,
-            source_of=self._source_of,
+            source_of=lambda path: source_of(path, root),
             report=report,
         )
         return self.sync(
             documents,
-            sources=self._read_sources(paths, report),
+            sources=vanished(),
             prune=prune,
             dry_run=dry_run,
             progress=progress,
@@ -410,37 +420,6 @@ class Collection:
         }
 
     # -- inside ----------------------------------------------------------------------------------
-
-    def _source_of(self, path: Path) -> str:
-        """A file as it is cited: relative to the folder that holds the collection, if inside it."""
-        absolute = Path(os.path.abspath(path))
-        try:
-            return absolute.relative_to(self.path.parent).as_posix()
-        except ValueError:
-            return absolute.as_posix()
-
-    def _read_sources(
-        self, paths: Sequence[str | os.PathLike[str]], report: ReadReport
-    ) -> Iterator[str]:
-        """Lazily, when all has been read: the sources in `report`, and files gone from folders."""
-        yield from report.sources
-        folders = [Path(path) for path in paths if os.path.isdir(path)]
-        read_now = set(report.sources)
-        for source in self._store.sources() if folders else ():
-            if (
-                source is not None
-                and source not in read_now
-                and Path(source).suffix.lower() in _SUFFIXES
-                and any(self._is_below(folder, source) for folder in folders)
-                and not (self.path.parent / source).exists()
-            ):
-                yield source
-
-    def _is_below(self, folder: Path, source: str) -> bool:
-        name = normalize(self._source_of(folder))
-        if name == ".":
-            return not os.path.isabs(source)
-        return source.startswith(name.rstrip("/") + "/")
 
     def _create(self, model: str | Path | None) -> None:
         """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""

@@ -106,6 +106,8 @@ class Searcher:
     ) -> list[Hit]:
         """The first `top_k` of (row id, score, explanation) whose cosine is no less than asked."""
         least = -np.inf if min_score is None else min_score
+        if not least <= 1:  # nor is nan
+            raise InputError("min_score is a cosine, at most 1, not {score}", score=min_score)
         best = [one for one in scored if cosines[one[0]] >= least][:top_k]
         rows = self._store.rows([row_id for row_id, _, _ in best])
         return [

@@ -228,6 +228,7 @@ def test_searching_a_small_collection_loads_neither_torch_nor_what_writes(tmp_pa
     """)
     assert {"numpy", "faiss", "tokenizers"} <= loaded
     slow = {"torch", "transformers", "sqlite_utils", "huggingface_hub", "filelock", "typer"}
+    slow |= {"kcsearch.readers", "kcsearch.indexing"}
     assert loaded & slow == set()
 
 

@@ -9,6 +9,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -210,3 +211,18 @@ def test_a_terminal_cuts_a_table_to_its_width(folder: Path) -> None:
     lines = seen.decode().splitlines()
     assert len(lines) == 11
     assert any(line.endswith("…") for line in lines)
+
+
+def test_a_query_leaves_at_once_and_has_printed_everything(folder: Path) -> None:
+    """Nothing registered to run at the end runs, and a full pipe of output is whole."""
+    script = (
+        "import atexit, sys; atexit.register(print, 'too late');"
+        "sys.argv = ['kcsearch', 'list', '--format', 'jsonl'];"
+        "from kcsearch.__main__ import run; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, env=environment()
+    )
+    n_lines = len((DATA / "everyday.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == n_lines

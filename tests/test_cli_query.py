@@ -280,7 +280,7 @@ def test_nothing_found(format: str, out: str, folder: Path) -> None:
         (["비", "--filter", "topic"], 2, "--filter 'topic': NAME=VALUE is needed"),
         (["비", "--filter", "=날씨"], 2, "--filter '=날씨': NAME=VALUE is needed"),
         (["비", "-p", "x"], 2, "--param 'x': NAME VALUE is needed"),
-        (["비", "--min-score", "nan"], 2, "Invalid value for '--min-score': "),
+        (["비", "--min-score", "nan"], 2, "min_score is a cosine"),
         (["비", "--min-score", "1.1"], 2, "Invalid value for '--min-score': "),
         (["비", "--context", "9" * 30], 2, "Invalid value for '--context': "),
         (["--similar-to", "없음"], 1, "no document has the key '없음'"),

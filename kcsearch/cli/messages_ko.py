@@ -104,6 +104,9 @@ KOREAN: dict[str, str] = {
         "점수 {score} = 의미 {dense} ({dense_rank}위) + 단어 {lexical} ({lexical_rank}위): "
         "{matched}"
     ),
+    "min_score is a cosine, at most 1, not {score}": (
+        "min_score는 1 이하의 코사인이어야 합니다: {score}"
+    ),
     "mode is dense, lexical or hybrid, not {mode!r}": (
         "mode는 dense, lexical, hybrid 중 하나여야 합니다: {mode!r}"
     ),
@@ -178,6 +181,11 @@ KOREAN: dict[str, str] = {
     "{time} left": "남은 시간 {time}",
     # arguments and streams
     "Invalid value for {name}: {reason}": "{name}에 쓸 수 없는 값입니다: {reason}",
+    "{value} is not in the range {range}": "{value}: {range} 범위를 벗어났습니다",
+    "{value} is not a valid int range": "{value}: 정수를 써야 합니다",
+    "{value} is not a valid float range": "{value}: 숫자를 써야 합니다",
+    "{value} is not a valid float": "{value}: 숫자를 써야 합니다",
+    "{value} is not a valid integer": "{value}: 정수를 써야 합니다",
     "Input should be a valid integer, unable to parse string as an integer": "정수를 써야 합니다",
     "Input should be a valid number, unable to parse string as a number": "숫자를 써야 합니다",
     "Input should be greater than or equal to {least}": "{least} 이상이어야 합니다",

@@ -26,6 +26,11 @@ TYPER_HELP = (
 )
 TYPER_ERRORS = (  # the longer of two that begin alike comes first
     "Invalid value for {name}: {reason}",
+    "{value} is not in the range {range}",
+    "{value} is not a valid int range",
+    "{value} is not a valid float range",
+    "{value} is not a valid float",
+    "{value} is not a valid integer",
     "Input should be a valid integer, unable to parse string as an integer",
     "Input should be a valid number, unable to parse string as a number",
     "Input should be greater than or equal to {least}",
