@@ -7,7 +7,8 @@
 Every repeat runs each way once over the same texts, tokenising included, one after the other, so
 that a busy moment hits all of them; the table shows medians and benchmarks/results/ keeps all.
 `share`: multiplications that our engine does for real tokens, against the best speed that one
-matrix product reaches here at these shapes.
+matrix product reaches here at these shapes. `top 10`: how many of each sentence's ten nearest
+others are the same as with the tutorial's vectors.
 """
 
 from __future__ import annotations
@@ -191,16 +192,34 @@ def worst_cosine(ours: np.ndarray | None, theirs: np.ndarray) -> float | None:
     return float(((ours * theirs).sum(1) / norms).min())
 
 
-def measure(model: str, texts: list[str], wanted: list[str], n_repeats: int) -> dict[str, Any]:
-    """The whole report, ready for JSON."""
+def neighbours_kept(ours: np.ndarray | None, theirs: np.ndarray, k: int = 10) -> float | None:
+    """The share of each row's k nearest other rows that are the same with both vectors."""
+    if ours is None:
+        return None
+    found = []
+    for vectors in (ours, theirs):
+        rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        cosines = rows @ rows.T
+        np.fill_diagonal(cosines, -np.inf)
+        found.append(np.argpartition(-cosines, k, axis=1)[:, :k])
+    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(*found, strict=True)]))
+
+
+def measure(
+    model: str, texts: list[str], wanted: list[str], n_repeats: int, n_compared: int
+) -> dict[str, Any]:
+    """The whole report, ready for JSON. n_compared: texts whose vectors are compared."""
     report: dict[str, Any] = {"machine": machine(), "model": model, "n_sentences": len(texts)}
     with tempfile.TemporaryDirectory() as scratch:
         is_made = model == "kcbert-shape"
         folder = models.resolve(make_kcbert_shape(Path(scratch)) if is_made else model)
         shape = read_shape(folder)
         ways = all_ways(folder.path, wanted)
-        reference = tutorial(folder.path)(texts[:200])
-        cosines = {name: worst_cosine(way(texts[:200]), reference) for name, way in ways.items()}
+        some = texts[:n_compared]
+        reference = tutorial(folder.path)(some)
+        vectors = {name: way(some) for name, way in ways.items()}
+        cosines = {name: worst_cosine(rows, reference) for name, rows in vectors.items()}
+        kept = {name: neighbours_kept(rows, reference) for name, rows in vectors.items()}
         lengths = [len(ids) for ids in TextEncoder(folder).tokenize(texts)["input_ids"]]
         calls = {name: lambda way=way: way(texts) for name, way in ways.items()}
         seconds = timed(calls, n_repeats)
@@ -216,6 +235,7 @@ def measure(model: str, texts: list[str], wanted: list[str], n_repeats: int) -> 
             "sentences_per_second": len(texts) / median,
             "share_of_matrix_speed": share,
             "min_cosine_to_tutorial": cosines[name],
+            "top_10_kept": kept[name],
             "seconds": times,
         }
     return report
@@ -226,11 +246,17 @@ def show(report: dict[str, Any]) -> None:
     print(f"{report['model']}: {report['n_sentences']} sentences, {report['n_pieces']} pieces")
     speeds = {name: f"{speed / 1e9:.0f}" for name, speed in report["matrix_flops"].items()}
     print("matrix GFLOP/s:", ", ".join(f"{name} {speed}" for name, speed in speeds.items()))
-    print(f"{'way':28} {'sentences/s':>12} {'share':>6} {'min cosine':>11}")
+    print(f"{'way':28} {'sentences/s':>12} {'share':>6} {'min cosine':>11} {'top 10':>7}")
     for name, way in report["ways"].items():
         share, cosine = way["share_of_matrix_speed"], way["min_cosine_to_tutorial"]
-        shown = "-" if share is None else f"{share:.0%}", "-" if cosine is None else f"{cosine:.6f}"
-        print(f"{name:28} {way['sentences_per_second']:12.1f} {shown[0]:>6} {shown[1]:>11}")
+        kept = way["top_10_kept"]
+        cells = [
+            "-" if share is None else f"{share:.0%}",
+            "-" if cosine is None else f"{cosine:.6f}",
+            "-" if kept is None else f"{kept:.1%}",
+        ]
+        speed = f"{way['sentences_per_second']:12.1f}"
+        print(f"{name:28} {speed} {cells[0]:>6} {cells[1]:>11} {cells[2]:>7}")
 
 
 def main() -> None:
@@ -239,10 +265,11 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="one sentence a line, UTF-8")
     parser.add_argument("--n", type=int, default=5_000, help="sentences")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--compared", type=int, default=2_000, help="sentences for the cosines")
     parser.add_argument("--ways", nargs="*", default=[], help="words that a way's name holds")
     options = parser.parse_args()
     texts = read_texts(options.texts, options.n)
-    report = measure(options.model, texts, options.ways, options.repeats)
+    report = measure(options.model, texts, options.ways, options.repeats, options.compared)
     show(report)
     print(save(f"encode-{Path(options.model).name}", report))
 

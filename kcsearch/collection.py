@@ -140,8 +140,7 @@ class Collection:
 
             folder = models.resolve(self._store.settings["model_reference"])
             self._check_folder(folder)
-            precision, device, threads = self._engine_options
-            self._encoder = TextEncoder(folder, precision=precision, device=device, threads=threads)
+            self._encoder = TextEncoder(folder, **self._engine_options)
         return self._encoder
 
     def use_engine(
@@ -149,9 +148,15 @@ class Collection:
         precision: Literal["auto", "fp32", "bf16", "int8"] = "auto",
         device: str = "auto",
         threads: int | None = None,
+        deterministic: bool = False,
     ) -> None:
         """Say how the collection's own encoder is to run; see `TextEncoder`."""
-        self._engine_options = (precision, device, threads)
+        self._engine_options: dict[str, Any] = {
+            "precision": precision,
+            "device": device,
+            "threads": threads,
+            "deterministic": deterministic,
+        }
 
     # -- writing ---------------------------------------------------------------------------------
 

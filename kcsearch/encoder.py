@@ -5,7 +5,7 @@ The forward pass itself is in the engines. Nothing here imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
@@ -23,6 +23,7 @@ EngineName = Literal["auto", "numpy", "torch", "transformers"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 FEW_TEXTS = 8  # up to here numpy answers sooner than torch can be imported (0.95 s measured)
+WINDOW = 4_096  # texts that are sorted by length together
 
 
 class Tokens(TypedDict):
@@ -40,7 +41,8 @@ class TextEncoder:
     >>> encoder = TextEncoder(models.resolve())
     >>> encoder.encode(["안녕하세요", "하이!"]) @ encoder.encode(["반갑습니다"], "query").T
 
-    precision, device, threads: as the engine understands them; threads None leaves them alone.
+    precision, device, threads, deterministic: as the engine understands them; threads None leaves
+    them alone, and where the engine has no way to be deterministic, encoding raises InputError.
     engine: auto chooses by the model and by how many texts there are.
     """
 
@@ -52,13 +54,14 @@ class TextEncoder:
         device: str = "auto",
         threads: int | None = None,
         engine: EngineName = "auto",
+        deterministic: bool = False,
     ) -> None:
         for value, choices in ((precision, get_args(Precision)), (engine, get_args(EngineName))):
             if value not in choices:
                 raise InputError("{value!r} is none of {choices}", value=value, choices=choices)
         self.folder = folder
         self._precision, self._device, self._threads = precision, device, threads
-        self._engine_name = engine
+        self._engine_name, self._deterministic = engine, deterministic
         self._engines: dict[str, Engine] = {}
         self._tokenizer = load_tokenizer(folder)
         self._limit = folder.max_length - self._tokenizer.num_special_tokens_to_add(False)
@@ -92,9 +95,11 @@ class TextEncoder:
     def pool(self, texts: Sequence[str], role: Role = "passage") -> np.ndarray:
         """float32 (n, dim) before normalisation: for `pooler`, what `pooler_output` holds."""
         prompt = self.folder.query_prompt if role == "query" else self.folder.passage_prompt
-        ids = [encoding.ids for encoding in self._encodings(texts, prompt)]
-        self._refuse_long(texts, ids)
-        return self._engine(len(ids)).pool(ids)
+        windows = [texts[start : start + WINDOW] for start in range(0, len(texts), WINDOW)]
+        vectors = [np.zeros((0, self.dim), np.float32)]
+        for ids in self._tokenised_ahead(windows, prompt):
+            vectors.append(self._engine(len(texts)).pool(ids))
+        return np.concatenate(vectors)
 
     def words(self, texts: Sequence[str]) -> list[tuple[list[str], np.ndarray]]:
         """Per text its pieces and their last hidden states, float32 (length, hidden); no prompt."""
@@ -147,6 +152,28 @@ class TextEncoder:
         """
         return self._splitter.split(text)
 
+    def _tokenised_ahead(
+        self, windows: Sequence[Sequence[str]], prompt: str
+    ) -> Iterator[list[list[int]]]:
+        """The ids of each window, which are made while the caller works on the window before."""
+        if len(windows) < 2:
+            yield from (self._ids(window, prompt) for window in windows)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            coming = ahead.submit(self._ids, windows[0], prompt)
+            for window in windows[1:]:
+                ids = coming.result()
+                coming = ahead.submit(self._ids, window, prompt)
+                yield ids
+            yield coming.result()
+
+    def _ids(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
+        ids = [encoding.ids for encoding in self._encodings(texts, prompt)]
+        self._refuse_long(texts, ids)
+        return ids
+
     def _encodings(
         self, texts: Sequence[str], prompt: str = "", *, with_special_pieces: bool = True
     ) -> list[Encoding]:
@@ -184,17 +211,24 @@ class TextEncoder:
 
     def _may_use_numpy(self) -> bool:
         is_fp32_on_cpu = self._precision in ("auto", "fp32") and self._device in ("auto", "cpu")
-        return is_fp32_on_cpu and ".safetensors" in self.folder.weights.suffixes
+        return (
+            is_fp32_on_cpu
+            and not self._deterministic
+            and ".safetensors" in self.folder.weights.suffixes
+        )
 
     def _new_engine(self, name: EngineName) -> Engine:
         if name == "numpy":
             from kcsearch.engines.numpy_engine import NumpyEngine
 
             return NumpyEngine(self.folder)
+        options = self.folder, self._precision, self._device, self._threads
         if name == "torch":
             from kcsearch.engines.torch_engine import TorchEngine
 
-            return TorchEngine(self.folder, self._precision, self._device, self._threads)
+            return TorchEngine(*options, self._deterministic)
+        if self._deterministic:
+            raise InputError("only BERT folders are encoded deterministically, not this one")
         from kcsearch.engines.transformers_engine import TransformersEngine
 
-        return TransformersEngine(self.folder, self._precision, self._device, self._threads)
+        return TransformersEngine(*options)

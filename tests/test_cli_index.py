@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -242,3 +244,18 @@ def test_another_writer(folder: Path) -> None:
     assert waiting == "Another process is writing; waiting for it …"
     assert error.startswith(f"Error: {folder}/.kcsearch: another process is writing to this")
     assert texts(folder) == LINES
+
+
+def test_a_deterministic_index_holds_the_same_bytes_whatever_the_order(tmp_path: Path) -> None:
+    lines = [f"{'아주 ' * (n % 4)}긴 이야기 {n}번" for n in range(30)]
+    found = []
+    for name, some in (("one", lines), ("two", lines[::-1])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "docs.txt").write_text("\n".join(some), encoding="utf-8")
+        done = kcsearch(tmp_path / name, "index", "docs.txt", "--deterministic")
+        assert done.code == 0, done.err
+        with contextlib.closing(sqlite3.connect(tmp_path / name / ".kcsearch/store.db")) as store:
+            sql = "SELECT text, vector FROM documents JOIN vectors USING (row_id)"
+            found.append(dict(store.execute(sql)))
+    assert len(found[0]) == 30
+    assert found[0] == found[1]

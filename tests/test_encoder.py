@@ -296,3 +296,43 @@ def test_many_texts_go_through_torch_and_so_do_later_few(tiny_bert: Path) -> Non
 def test_loading_is_silent(tiny_bert: Path, capfd: pytest.CaptureFixture[str]) -> None:
     TextEncoder(resolve(tiny_bert), engine="transformers").encode(["가"])
     assert capfd.readouterr() == ("", "")
+
+
+# --- windows of texts, and the same bytes ---
+
+
+def test_windows_of_texts_give_the_same_rows_in_order(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{'아주 ' * (n % 7)}긴 문장 {n}" for n in range(40)]
+    whole = TextEncoder(resolve(tiny_bert), engine="torch").encode(texts)
+    monkeypatch.setattr("kcsearch.encoder.WINDOW", 9)
+    np.testing.assert_allclose(
+        TextEncoder(resolve(tiny_bert), engine="torch").encode(texts), whole, atol=1e-5
+    )
+
+
+def test_a_text_over_the_limit_is_refused_in_any_window(
+    encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kcsearch.encoder.WINDOW", 2)
+    with pytest.raises(InputError, match="pieces is longer than the model's"):
+        encoder.encode(["하나", "둘", "셋", "긴 글 " * 500, "다섯"])
+
+
+def test_deterministic_rows_are_the_same_bytes_in_any_order_and_number(tiny_bert: Path) -> None:
+    texts = [f"{'아주 ' * (n % 5)}긴 문장 {n}" for n in range(60)]
+    encoder = TextEncoder(resolve(tiny_bert), deterministic=True)
+    rows = dict(zip(texts, encoder.encode(texts), strict=True))
+    random.Random(1).shuffle(texts)
+    for some in (texts, texts[:3], texts[:1]):
+        for text, row in zip(some, encoder.encode(some), strict=True):
+            assert row.tobytes() == rows[text].tobytes()
+
+
+def test_what_cannot_be_deterministic_says_so(tiny_bert: Path) -> None:
+    folder = resolve(tiny_bert)
+    with pytest.raises(InputError, match="only BERT folders"):
+        TextEncoder(folder, engine="transformers", deterministic=True).encode(["글"])
+    with pytest.raises(InputError, match="int8 scales by batch"):
+        TextEncoder(folder, precision="int8", deterministic=True).encode(["글"])

@@ -12,6 +12,7 @@ from kcsearch.cli.messages import examples, say
 from kcsearch.cli.opening import opened_to_write
 from kcsearch.cli.options import (
     CollectionOption,
+    DeterministicOption,
     DeviceOption,
     ModelOption,
     PrecisionOption,
@@ -93,6 +94,7 @@ def index(
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    deterministic: DeterministicOption = False,
     wait: WaitOption = 10.0,
     as_json: Annotated[
         bool, typer.Option("--json", help=say("Print the report as JSON on stdout."))
@@ -109,7 +111,7 @@ def index(
         tell(say("Reading what you type; Ctrl-D ends it."))
     started, reading = time.monotonic(), ReadReport()
     with opened_to_write(collection, model, wait, dry_run) as opened:
-        opened.use_engine(precision=precision, device=device, threads=threads)
+        opened.use_engine(precision, device, threads, deterministic)
         before = opened.count()
         try:
             with indexing_progress(reading) as progress:

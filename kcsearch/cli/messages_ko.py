@@ -111,8 +111,16 @@ KOREAN: dict[str, str] = {
         "mode는 dense, lexical, hybrid 중 하나여야 합니다: {mode!r}"
     ),
     "How long to wait for another writer.": "다른 프로세스의 쓰기가 끝나기를 기다릴 시간.",
-    "auto: bf16 where the processor is quick at it, else fp32.": (
-        "auto: 프로세서가 bf16을 빠르게 계산하면 bf16, 아니면 fp32."
+    "auto: bf16 where the processor is quick at it, else fp32. int8 is quicker and changes "
+    "about 6 of 100 neighbours.": (
+        "auto: bf16이 빠른 프로세서에서는 bf16, 아니면 fp32. int8은 더 빠르지만 가까운 문서 "
+        "100개 중 6개쯤이 달라집니다."
+    ),
+    "The same bytes for the same text on this machine, in any order; slower.": (
+        "이 컴퓨터에서 같은 글은 순서와 상관없이 같은 바이트가 됩니다 (느려짐)."
+    ),
+    "only BERT folders are encoded deterministically, not this one": (
+        "--deterministic은 BERT 모델에만 쓸 수 있습니다"
     ),
     "auto, cpu, cuda or mps.": "auto, cpu, cuda, mps 중 하나.",
     "Processor threads [default: all].": "쓸 스레드 수 [기본값: 전부].",

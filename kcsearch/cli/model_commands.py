@@ -9,7 +9,13 @@ import typer
 
 from kcsearch.cli import output
 from kcsearch.cli.messages import examples, say
-from kcsearch.cli.options import DeviceOption, ModelOption, PrecisionOption, ThreadsOption
+from kcsearch.cli.options import (
+    DeterministicOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    ThreadsOption,
+)
 from kcsearch.cli.printing import print_lines
 from kcsearch.cli.usage import Group
 from kcsearch.errors import InputError
@@ -155,6 +161,7 @@ def embed(
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    deterministic: DeterministicOption = False,
 ) -> None:
     import numpy as np
 
@@ -162,7 +169,11 @@ def embed(
     from kcsearch.encoder import TextEncoder
 
     encoder = TextEncoder(
-        models.resolve(model), precision=precision, device=device, threads=threads
+        models.resolve(model),
+        precision=precision,
+        device=device,
+        threads=threads,
+        deterministic=deterministic,
     )
     lines = _lines(texts)
     if level == "word":

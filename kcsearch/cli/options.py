@@ -71,7 +71,11 @@ WaitOption = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "int8"],
     typer.Option(
-        "--precision", help=say("auto: bf16 where the processor is quick at it, else fp32.")
+        "--precision",
+        help=say(
+            "auto: bf16 where the processor is quick at it, else fp32. int8 is quicker and changes "
+            "about 6 of 100 neighbours."
+        ),
     ),
 ]
 DeviceOption = Annotated[
@@ -85,6 +89,15 @@ ThreadsOption = Annotated[
         metavar="N",
         help=say("Processor threads [default: all]."),
         show_default=False,
+    ),
+]
+
+
+DeterministicOption = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic",
+        help=say("The same bytes for the same text on this machine, in any order; slower."),
     ),
 ]
 
