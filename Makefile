@@ -53,5 +53,5 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-for-tests: $(VENV)/.installed
-	$(PIP) --editable '.[test,training]'
+	$(PIP) --editable '.[test,test-edges,training]'
 	touch $@

@@ -299,11 +299,26 @@ class Collection:
 
     def get(self, key: str) -> Document:
         """The document of this key; a long text whole. Raises DocumentNotFoundError."""
-        with self._lock, self._store.snapshot():
-            rows = self._store.rows_by_key([normalize(key)])
-        if not rows:
+        found = self.find([key])
+        if not found:
             raise _no_such_key(key)
-        return _joined(rows, normalize(key))
+        return found[key]
+
+    def find(self, keys: Sequence[str]) -> dict[str, Document]:
+        """The documents of those of `keys` that are here, by key; a long text whole."""
+        _refuse_single(keys)
+        with self._lock, self._store.snapshot():
+            found = {key: self._store.rows_by_key([normalize(key)]) for key in keys}
+        return {key: _joined(rows, normalize(key)) for key, rows in found.items() if rows}
+
+    def vectors(self, keys: Sequence[str]) -> np.ndarray:
+        """float32 (n, dim), unit rows: the stored vectors of these documents, in their order.
+
+        Of a long text the mean of its windows. Raises DocumentNotFoundError.
+        """
+        _refuse_single(keys)
+        with self._lock, self._store.snapshot():
+            return np.stack([self._vector_of(self._rows_of(key)) for key in keys])
 
     def list(
         self,
@@ -328,9 +343,7 @@ class Collection:
         if n_lines < 0:
             raise InputError("n_lines is at least 0, not {n_lines}", n_lines=n_lines)
         with self._lock, self._store.snapshot():
-            rows = self._store.rows_by_key([normalize(document.key or "")])
-            if not rows:
-                raise _no_such_key(document.key or "")
+            rows = self._rows_of(document.key or "")
             return [row.document for row in self._store.rows_around(rows[0], n_lines, n_lines)]
 
     def search(
@@ -378,7 +391,7 @@ class Collection:
         if not queries:
             return []
         with self._lock:
-            vectors = self._embed_queries(queries)
+            vectors = self.embed_queries(queries)
             with self._searcher(top_k, filters, where, params) as searcher:
                 return [
                     searcher.search(mode, normalize(query), vector, top_k, min_score)
@@ -397,12 +410,27 @@ class Collection:
     ) -> Sequence[Hit]:
         """The documents nearest to a stored one, without that one. Encodes nothing."""
         with self._lock, self._store.snapshot():
-            rows = self._store.rows_by_key([normalize(key)])
-            if not rows:
-                raise _no_such_key(key)
-            mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0)
+            rows = self._rows_of(key)
             with self._searcher(top_k, filters, where, params, without=rows) as searcher:
-                return searcher.dense(unit(mean[None])[0], top_k, min_score)
+                return searcher.dense(self._vector_of(rows), top_k, min_score)
+
+    def nearest(
+        self,
+        vector: Sequence[float] | np.ndarray,
+        top_k: int = 10,
+        *,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Sequence[Hit]:
+        """The documents nearest to a vector, `dim` numbers of any length but zero."""
+        given = np.asarray(vector, np.float32)
+        dim = self._store.settings["dim"]
+        if given.shape != (dim,) or not np.isfinite(given).all() or not given.any():
+            raise InputError("a vector of {dim} numbers is asked for, not all of them 0", dim=dim)
+        with self._lock, self._searcher(top_k, filters, where, params) as searcher:
+            return searcher.dense(unit(given[None])[0], top_k, min_score)
 
     def status(self) -> dict[str, Any]:
         """What the collection holds and how, as JSON values."""
@@ -424,7 +452,31 @@ class Collection:
             "created_with": settings["created_with"],
         }
 
+    def embed_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
+        for query in queries:
+            if not isinstance(query, str):
+                raise InputError("a query is a string, not {query!r}", query=query)
+            if not query.strip():
+                raise InputError("the query is empty")
+        windows = [self.encoder.split(normalize(query)) for query in queries]
+        vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
+        starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
+        return unit(np.add.reduceat(vectors, starts, axis=0))
+
     # -- inside ----------------------------------------------------------------------------------
+
+    def _rows_of(self, key: str) -> Sequence[StoredRow]:
+        """The row of `key`, or its windows. Raises DocumentNotFoundError."""
+        rows = self._store.rows_by_key([normalize(key)])
+        if not rows:
+            raise _no_such_key(key)
+        return rows
+
+    def _vector_of(self, rows: Sequence[StoredRow]) -> np.ndarray:
+        """float32 (dim,), unit length: the mean of a document's windows."""
+        mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0, keepdims=True)
+        return unit(mean).reshape(-1)
 
     def _create(self, model: str | Path | None) -> None:
         """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""
@@ -489,18 +541,6 @@ class Collection:
                 other=f"{fingerprint.get('name')} {fingerprint.get('revision', '')}".strip(),
                 what=", ".join(differing),
             )
-
-    def _embed_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
-        for query in queries:
-            if not isinstance(query, str):
-                raise InputError("a query is a string, not {query!r}", query=query)
-            if not query.strip():
-                raise InputError("the query is empty")
-        windows = [self.encoder.split(normalize(query)) for query in queries]
-        vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
-        starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
-        return unit(np.add.reduceat(vectors, starts, axis=0))
 
     @contextmanager
     def _searcher(

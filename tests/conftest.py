@@ -99,3 +99,9 @@ def kcbert_folder() -> Path:
     if not (KCBERT / "vocab.txt").is_file():
         pytest.skip(f"no kcbert vocabulary in {KCBERT}")
     return KCBERT
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Of the tests that are coroutines, which are marked `anyio`."""
+    return "asyncio"

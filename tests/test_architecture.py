@@ -39,6 +39,7 @@ HEAVY = {
     "click": {"cli"},
     "rich": {"cli"},
     "sentence_transformers": set(),
+    "langchain_core": {"integrations"},
     "sqlite3": STORE,
 }
 PICKLERS = ("joblib", "dill", "cloudpickle", "shelve", "marshal")

@@ -212,6 +212,43 @@ def test_similar_to_a_long_text_leaves_out_its_windows(collection: Collection) -
     assert "길#2" in {hit.key for hit in collection.similar("길#1", 3)}
 
 
+def test_nearest_is_a_search_with_a_vector_of_any_length(
+    collection: Collection, encoder: HashEncoder
+) -> None:
+    lines = sentences(3)
+    collection.add(lines)
+    vector = 3 * encoder.encode([lines[1]], "query")[0]
+    found, expected = (
+        [(hit.rank, hit.document) for hit in hits]
+        for hits in (
+            collection.nearest(vector.tolist(), 2),
+            collection.search(lines[1], 2, mode="dense"),
+        )
+    )
+    assert found == expected
+    assert collection.nearest(vector)[0].cosine == pytest.approx(1.0, abs=1e-6)
+    for bad in (vector[:-1], np.zeros(64), np.full(64, np.nan), [vector]):
+        with pytest.raises(InputError, match="a vector of 64 numbers"):
+            collection.nearest(bad)
+
+
+def test_stored_vectors_come_by_key_and_a_long_text_as_the_mean_of_its_windows(
+    collection: Collection, encoder: HashEncoder
+) -> None:
+    line, long = "환불은 사흘 안에", "비가 온다. " * 20
+    collection.add([Document(line, "a"), Document(long, "long")])
+    mean = encoder.encode(encoder.split(long)).mean(axis=0)
+    expected = [mean / np.linalg.norm(mean), encoder.encode([line])[0]]
+    assert collection.vectors(["long", "a"]) == pytest.approx(np.array(expected), abs=1e-6)
+    with pytest.raises(DocumentNotFoundError, match="no document has the key 'b'"):
+        collection.vectors(["a", "b"])
+
+
+def test_find_gives_those_that_are_here(collection: Collection) -> None:
+    collection.add([Document("가나다", "a"), Document("라마바", "b")])
+    assert collection.find(["b", "x", "a"]) == {"b": collection.get("b"), "a": collection.get("a")}
+
+
 def test_a_long_query_is_the_mean_of_its_windows(collection: Collection) -> None:
     text = documents()[7].text
     assert collection.search(f"{text} " * 10, 1)[0].key == "k7"

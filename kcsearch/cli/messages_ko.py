@@ -639,4 +639,15 @@ KOREAN: dict[str, str] = {
     "{path} has no {name} (of {n} missing tensors): its vectors would come from random numbers": (
         "{path}: {name}이(가) 없습니다 (없는 텐서 {n}개). 벡터가 무작위 값이 됩니다"
     ),
+    # integrations/
+    "this needs {package}: pip install 'kcsearch[{extra}]'": (
+        "{package} 패키지가 필요합니다: pip install 'kcsearch[{extra}]'"
+    ),
+    "a vector of {dim} numbers is asked for, not all of them 0": (
+        "숫자 {dim}개로 된 벡터여야 하고, 모두 0이어서는 안 됩니다"
+    ),
+    "filter {name!r}: a string, a number or a boolean is asked for, not {value!r}": (
+        "필터 {name!r}: 문자열, 숫자, 참·거짓 중 하나여야 합니다. 받은 값: {value!r}"
+    ),
+    "{n} texts, but {m} {name}": "텍스트는 {n}개인데 {name} 항목은 {m}개입니다",
 }

@@ -1,0 +1,1 @@
+"""Collections as other frameworks want them: one module a framework, each needs its extra."""
