@@ -355,7 +355,7 @@ class Collection:
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
+        min_score: float | str | None = None,
     ) -> Sequence[Hit]:
         """The `top_k` documents nearest to `query`, best first, ties by row id.
 
@@ -363,7 +363,7 @@ class Collection:
         filters: NAME=VALUE conditions, all of which must hold, on metadata fields or on key,
         source, line. where: a SQL condition on the table documents, with `params`. Both choose
         before the search, so that top_k hits come back whenever so many documents fulfil them.
-        min_score: least cosine. Raises InputError.
+        min_score: least cosine, or least percentile as "p99". Raises InputError.
         """
         return self.search_many(
             [query],
@@ -384,7 +384,7 @@ class Collection:
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
+        min_score: float | str | None = None,
     ) -> Sequence[Sequence[Hit]]:
         """`search` for several queries at once, which is quicker than one by one."""
         _refuse_single(queries)
@@ -406,13 +406,13 @@ class Collection:
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
+        min_score: float | str | None = None,
     ) -> Sequence[Hit]:
         """The documents nearest to a stored one, without that one. Encodes nothing."""
         with self._lock, self._store.snapshot():
             rows = self._rows_of(key)
             with self._searcher(top_k, filters, where, params, without=rows) as searcher:
-                return searcher.dense(self._vector_of(rows), top_k, min_score)
+                return searcher.nearest(self._vector_of(rows), top_k, min_score)
 
     def nearest(
         self,
@@ -422,7 +422,7 @@ class Collection:
         filters: Mapping[str, str] | None = None,
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
+        min_score: float | str | None = None,
     ) -> Sequence[Hit]:
         """The documents nearest to a vector, `dim` numbers of any length but zero."""
         given = np.asarray(vector, np.float32)
@@ -430,7 +430,7 @@ class Collection:
         if given.shape != (dim,) or not np.isfinite(given).all() or not given.any():
             raise InputError("a vector of {dim} numbers is asked for, not all of them 0", dim=dim)
         with self._lock, self._searcher(top_k, filters, where, params) as searcher:
-            return searcher.dense(unit(given[None])[0], top_k, min_score)
+            return searcher.nearest(unit(given[None])[0], top_k, min_score)
 
     def status(self) -> dict[str, Any]:
         """What the collection holds and how, as JSON values."""

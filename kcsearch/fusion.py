@@ -38,6 +38,7 @@ N_CANDIDATES = 100  # from each side
 LEXICAL_WEIGHT = 0.8
 _LONGEST_WORD = 5  # in bigrams
 _N_PAIRS = 20_000
+_LEAST_PAIRS = 1_000  # 46 texts; fewer say nothing of a tenth of a per cent
 _PRIOR_SPREAD, _PRIOR_PAIRS = 0.1, 10  # what is assumed of a collection of a few texts
 _SYLLABLES = re.compile("[가-힣]+")
 
@@ -48,11 +49,31 @@ class Background:
 
     mean: float32 (dim,), of the vectors; its product with a query is the query's expected cosine.
     quantiles: float32 (1001,), ascending: the least of the cosines, then 0.1 %, 0.2 % … of them.
+    n_pairs: how many they were.
     """
 
     mean: np.ndarray
     spread: float
     quantiles: np.ndarray
+    n_pairs: int
+
+    @property
+    def center(self) -> float:
+        """The median cosine: near 0 for a model trained for similarity, near 1 where all bunch."""
+        return float(self.quantiles[len(self.quantiles) // 2])
+
+    def percentile_of(self, cosine: float) -> float | None:
+        """How many of 100 random pairs are less near than `cosine`; None if pairs are too few."""
+        if self.n_pairs < _LEAST_PAIRS:
+            return None
+        return float(np.searchsorted(self.quantiles, cosine)) / len(self.quantiles) * 100
+
+    def cosine_at(self, percentile: float) -> float | None:
+        """The cosine that so many of 100 random pairs do not reach; None if pairs are too few."""
+        if self.n_pairs < _LEAST_PAIRS:
+            return None
+        levels = np.linspace(0, 100, len(self.quantiles))
+        return float(np.interp(percentile, levels, self.quantiles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +109,11 @@ def background(vectors: np.ndarray, rng: np.random.Generator) -> Background:
     levels = np.linspace(0, 1, 1001)
     quantiles = np.quantile(cosines if len(cosines) else np.zeros(1), levels)
     return Background(
-        vectors.mean(axis=0), math.sqrt(variance), quantiles.astype(np.float32, copy=False)
+        vectors.mean(axis=0),
+        math.sqrt(variance),
+        quantiles.astype(np.float32, copy=False),
+        len(cosines),
     )
-
-
-def percentile_of(cosine: float, quantiles: np.ndarray) -> float:
-    """How many of 100 random pairs are less near than `cosine`."""
-    return float(np.searchsorted(quantiles, cosine)) / len(quantiles) * 100
 
 
 def token_weights(query: str, frequencies: Mapping[str, int], n_rows: int) -> dict[str, float]:

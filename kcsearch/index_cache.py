@@ -96,13 +96,14 @@ class IndexCache:
         identity = _identity(self.path)
         try:
             index, stamp = FaissIndex.load(self.path)
-        except StaleIndexError:
+            measured = _unpacked(stamp["background"])
+        except (StaleIndexError, KeyError):  # or an earlier version wrote another stamp
             self._refused = identity
             return
         ours = (store.settings["collection_id"], store.settings["dim"])
         if (stamp.get("collection"), index.dim) == ours:
             self._index, self._token = index, str(stamp.get("token"))
-            self._background = _unpacked(stamp.get("background"))
+            self._background = measured
         else:
             self._refused = identity
 
@@ -152,14 +153,14 @@ def _packed(measured: Background | None) -> dict[str, Any] | None:
         return None
     arrays = {"mean": measured.mean, "quantiles": measured.quantiles}
     packed = {n: b64encode(np.asarray(a, "<f4").tobytes()).decode() for n, a in arrays.items()}
-    return {**packed, "spread": measured.spread}
+    return {**packed, "spread": measured.spread, "n_pairs": measured.n_pairs}
 
 
 def _unpacked(packed: dict[str, Any] | None) -> Background | None:
     if packed is None:
         return None
     mean, quantiles = (np.frombuffer(b64decode(packed[n]), "<f4") for n in ("mean", "quantiles"))
-    return Background(mean, float(packed["spread"]), quantiles)
+    return Background(mean, float(packed["spread"]), quantiles, int(packed["n_pairs"]))
 
 
 def _sample(store: TextStore) -> np.ndarray:

@@ -5,6 +5,7 @@ One `Searcher` is one moment of the collection: use it inside a snapshot of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from kcsearch.types import Explanation, Hit, Mode, VectorIndex
 # Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
 _SPARE_CANDIDATES = 10
 _FP16_ERROR = 3e-4  # between two cosines; of one was seen 1.4e-4 at 64 numbers, 7e-5 at 384
+MinScore = float | str | None  # a cosine, a percentile such as "p99", or no limit
 _MOST_CANDIDATES = 2_000  # beside top_k, where very many documents are as good as equal
 
 
@@ -42,38 +44,38 @@ class Searcher:
         self._unwanted = [-1, *unwanted]  # -1: where the index had no more
 
     def search(
-        self, mode: Mode, query: str, vector: np.ndarray, top_k: int, min_score: float | None
+        self, mode: Mode, query: str, vector: np.ndarray, top_k: int, min_score: MinScore
     ) -> list[Hit]:
-        """Raises InputError for a mode that there is not."""
+        """Raises InputError for a mode that there is not, or a `min_score` that means nothing."""
+        least = least_cosine(min_score, self._background)
         if mode == "dense":
-            return self.dense(vector, top_k, min_score)
+            return self._dense(vector, top_k, least)
         if mode == "lexical":
-            return self.lexical(query, vector, top_k, min_score)
+            return self._lexical(query, vector, top_k, least)
         if mode == "hybrid":
-            return self.hybrid(query, vector, top_k, min_score)
+            return self._hybrid(query, vector, top_k, least)
         raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
 
-    def dense(self, vector: np.ndarray, top_k: int, min_score: float | None) -> list[Hit]:
+    def nearest(self, vector: np.ndarray, top_k: int, min_score: MinScore) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
+        return self._dense(vector, top_k, least_cosine(min_score, self._background))
+
+    def _dense(self, vector: np.ndarray, top_k: int, least: float | None) -> list[Hit]:
         cosines = self._cosines(self._nearest(vector, top_k), vector)
         ordered = sorted(cosines, key=lambda row_id: (-cosines[row_id], row_id))
         return self._hits(
-            [(row_id, cosines[row_id], None) for row_id in ordered], cosines, top_k, min_score
+            [(row_id, cosines[row_id], None) for row_id in ordered], cosines, top_k, least
         )
 
-    def lexical(
-        self, query: str, vector: np.ndarray, top_k: int, min_score: float | None
+    def _lexical(
+        self, query: str, vector: np.ndarray, top_k: int, least: float | None
     ) -> list[Hit]:
         """Those that hold the query's syllable bigrams and words, by BM25."""
-        found = self._by_words(query, top_k if min_score is None else _MOST_CANDIDATES)
+        found = self._by_words(query, top_k if least is None else _MOST_CANDIDATES)
         cosines = self._cosines([row_id for row_id, _ in found], vector)
-        return self._hits(
-            [(row_id, bm25, None) for row_id, bm25 in found], cosines, top_k, min_score
-        )
+        return self._hits([(row_id, bm25, None) for row_id, bm25 in found], cosines, top_k, least)
 
-    def hybrid(
-        self, query: str, vector: np.ndarray, top_k: int, min_score: float | None
-    ) -> list[Hit]:
+    def _hybrid(self, query: str, vector: np.ndarray, top_k: int, least: float | None) -> list[Hit]:
         """Candidates of both sides, each scored by both: see fusion.py."""
         if self._background is None:
             return []
@@ -95,23 +97,27 @@ class Searcher:
             self._background.spread,
         )
         scored = [(hit.row_id, hit.score, _explanation(hit)) for hit in joined]
-        return self._hits(scored, cosines, top_k, min_score)
+        return self._hits(scored, cosines, top_k, least)
 
     def _hits(
         self,
         scored: Sequence[tuple[int, float, Explanation | None]],
         cosines: Mapping[int, float],
         top_k: int,
-        min_score: float | None,
+        least: float | None,
     ) -> list[Hit]:
         """The first `top_k` of (row id, score, explanation) whose cosine is no less than asked."""
-        least = -np.inf if min_score is None else min_score
-        if not least <= 1:  # nor is nan
-            raise InputError("min_score is a cosine, at most 1, not {score}", score=min_score)
-        best = [one for one in scored if cosines[one[0]] >= least][:top_k]
+        best = [one for one in scored if least is None or cosines[one[0]] >= least][:top_k]
         rows = self._store.rows([row_id for row_id, _, _ in best])
         return [
-            Hit(rows[row_id].document, rank, score, cosines[row_id], explanation)
+            Hit(
+                rows[row_id].document,
+                rank,
+                score,
+                cosines[row_id],
+                self._background.percentile_of(cosines[row_id]) if self._background else None,
+                explanation,
+            )
             for rank, (row_id, score, explanation) in enumerate(best, 1)
         ]
 
@@ -143,6 +149,31 @@ def _explanation(hit: Joined) -> Explanation:
     return Explanation(
         hit.dense, hit.lexical, hit.dense_rank, hit.lexical_rank, hit.bm25, hit.matched
     )
+
+
+def least_cosine(min_score: MinScore, background: Background | None) -> float | None:
+    """The cosine that `min_score` names, be it one or a percentile. Raises InputError."""
+    if min_score is None or background is None:
+        return None
+    is_percentile = isinstance(min_score, str) and min_score[:1] in ("p", "P")
+    try:
+        value = float(str(min_score)[is_percentile:])
+    except ValueError:
+        value = math.nan
+    if not (0 <= value <= 100 if is_percentile else -1 <= value <= 1):  # nor is nan
+        raise InputError(
+            "min_score is a cosine from -1 to 1, or a percentile such as p99, not {score!r}",
+            score=min_score,
+        )
+    if not is_percentile:
+        return value
+    cosine = background.cosine_at(value)
+    if cosine is None:
+        raise InputError(
+            "min_score {score!r}: the collection is too small for percentiles. Use a cosine",
+            score=min_score,
+        )
+    return cosine
 
 
 def matching(

@@ -56,13 +56,16 @@ class Hit:
 
     rank: 1 is the best. score: what `rank` is ordered by: the cosine in dense mode, BM25 in lexical
     mode, nats of surprise in hybrid mode (see fusion.py). cosine: of query and document vector, in
-    [-1, 1], whichever way the hit was found. explanation: in hybrid mode, how the score came about.
+    [-1, 1], whichever way the hit was found. percentile: how many of 100 random pairs of the
+    collection are less near than this cosine; None in a small collection, which has too few pairs.
+    explanation: in hybrid mode, how the score came about.
     """
 
     document: Document
     rank: int
     score: float
     cosine: float
+    percentile: float | None = None
     explanation: Explanation | None = None
 
     @property
@@ -88,7 +91,11 @@ class Hit:
 
     def as_dict(self) -> dict[str, Any]:
         """A flat dict of JSON values, in the order in which they are printed."""
-        return {"rank": self.rank, "score": self.score, "cosine": self.cosine} | {
+        return {
+            "rank": self.rank,
+            "score": self.score,
+            "cosine": self.cosine,
+            "percentile": self.percentile,
             "key": self.key,
             "text": self.text,
             "source": self.source,

@@ -50,7 +50,10 @@ def hits(done: Run) -> list[dict[str, Any]]:
 def test_a_table_of_one_hit(folder: Path) -> None:
     done = kcsearch(folder, "query", REFUND["text"], "-k", "1")
     assert done == Run(
-        0, f"#  cosine  key        text\n1  1.000   refund-01  {REFUND['text']}\n", ""
+        0,
+        "#  cosine  percentile  key        text\n"
+        f"1  1.000   >99.9       refund-01  {REFUND['text']}\n",
+        "",
     )
 
 
@@ -66,7 +69,7 @@ def test_every_format_tells_the_same(folder: Path) -> None:
     assert answer["query"] == "돈을 언제 돌려받나요"
     assert [hit["rank"] for hit in found] == [1, 2, 3, 4, 5]
     assert [list(hit) for hit in found] == [
-        ["rank", "score", "cosine", "key", "text", "source", "line", "metadata"]
+        ["rank", "score", "cosine", "percentile", "key", "text", "source", "line", "metadata"]
     ] * 5
     assert {hit["key"]: hit["text"] for hit in found}.items() <= {
         document["key"]: document["text"] for document in DOCUMENTS
@@ -77,8 +80,17 @@ def test_every_format_tells_the_same(folder: Path) -> None:
 
     lines = [json.loads(line) for line in run("jsonl").splitlines()]
     assert lines == [{"query": answer["query"], **hit} for hit in found]
-    rows = [[str(hit["rank"]), f"{hit['cosine']:.3f}", hit["key"], hit["text"]] for hit in found]
-    assert run("table") == as_table(rows, ["#", "cosine", "key", "text"]) + "\n"
+    rows = [
+        [
+            str(hit["rank"]),
+            f"{hit['cosine']:.3f}",
+            ">99.9" if hit["percentile"] > 99.9 else f"{hit['percentile']:.1f}",
+            hit["key"],
+            hit["text"],
+        ]
+        for hit in found
+    ]
+    assert run("table") == as_table(rows, ["#", "cosine", "percentile", "key", "text"]) + "\n"
     assert run("plain") == "".join(f"{hit['text']}\n" for hit in found)
     for format, delimiter in (("csv", ","), ("tsv", "\t")):
         table = list(csv.DictReader(io.StringIO(run(format), newline=""), delimiter=delimiter))
@@ -96,12 +108,12 @@ def test_several_queries(folder: Path) -> None:
     assert done == Run(
         0,
         f"# {texts[0]}\n"
-        "#  cosine  key        text\n"
-        f"1  1.000   refund-02  {texts[0]}\n"
+        "#  cosine  percentile  key        text\n"
+        f"1  1.000   >99.9       refund-02  {texts[0]}\n"
         "\n"
         f"# {texts[1]}\n"
-        "#  cosine  key         text\n"
-        f"1  1.000   weather-01  {texts[1]}\n",
+        "#  cosine  percentile  key         text\n"
+        f"1  1.000   >99.9       weather-01  {texts[1]}\n",
         "",
     )
     done = kcsearch(folder, "query", *texts, "-k", "1", "--format", "csv")
@@ -230,12 +242,12 @@ def test_context_in_every_format(folder: Path) -> None:
     lines = [f"{number}월에는 비가 옵니다." for number in range(4, 9)]
     done = kcsearch(folder, *query)
     assert done.out == (
-        "#  cosine  key          text\n"
-        f"                        {lines[0]}\n"
-        f"                        {lines[1]}\n"
-        f"1  1.000   lines.txt:6  {lines[2]}\n"
-        f"                        {lines[3]}\n"
-        f"                        {lines[4]}\n"
+        "#  cosine  percentile  key          text\n"
+        f"                                    {lines[0]}\n"
+        f"                                    {lines[1]}\n"
+        f"1  1.000   >99.9       lines.txt:6  {lines[2]}\n"
+        f"                                    {lines[3]}\n"
+        f"                                    {lines[4]}\n"
     )
     assert kcsearch(folder, *query, "-f", "plain").out == "".join(f"{line}\n" for line in lines)
     (hit,) = hits(kcsearch(folder, *query, "-f", "json"))
@@ -281,7 +293,9 @@ def test_nothing_found(format: str, out: str, folder: Path) -> None:
         (["비", "--filter", "=날씨"], 2, "--filter '=날씨': NAME=VALUE is needed"),
         (["비", "-p", "x"], 2, "--param 'x': NAME VALUE is needed"),
         (["비", "--min-score", "nan"], 2, "min_score is a cosine"),
-        (["비", "--min-score", "1.1"], 2, "Invalid value for '--min-score': "),
+        (["비", "--min-score", "1.1"], 2, "min_score is a cosine from -1 to 1, or a percentile"),
+        (["비", "--min-score", "p101"], 2, "min_score is a cosine from -1 to 1, or a percentile"),
+        (["비", "--min-score", "높게"], 2, "min_score is a cosine from -1 to 1"),
         (["비", "--context", "9" * 30], 2, "Invalid value for '--context': "),
         (["--similar-to", "없음"], 1, "no document has the key '없음'"),
         (["비", "-c", "nowhere"], 2, "{folder}/nowhere is not a collection. Make one with"),
@@ -324,3 +338,20 @@ def test_no_collection(tmp_path: Path) -> None:
         "`kcsearch index FILE`, or name one with --collection DIR\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_least_percentile_is_the_cosine_that_so_many_pairs_do_not_reach(folder: Path) -> None:
+    ask = ("query", "비가 오나요", "-k", "60", "--mode", "dense", "-f", "json")
+    every = hits(kcsearch(folder, *ask))
+    found = hits(kcsearch(folder, *ask, "--min-score", "p99"))
+    assert 0 < len(found) < 60
+    assert found == [hit for hit in every if hit["percentile"] >= 99]
+
+
+def test_a_small_collection_has_no_percentiles(tmp_path: Path) -> None:
+    (tmp_path / "docs.txt").write_text("비가 옵니다.\n눈이 옵니다.\n", encoding="utf-8")
+    assert kcsearch(tmp_path, "index", "docs.txt").code == 0
+    assert kcsearch(tmp_path, "query", "비").out.startswith("#  cosine  key         text\n")
+    done = kcsearch(tmp_path, "query", "비", "--min-score", "p99")
+    assert (done.code, done.out) == (2, "")
+    assert "the collection is too small for percentiles. Use a cosine" in done.err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -112,7 +113,7 @@ def test_hits_are_the_nearest_documents_best_first(
         assert [hit.score for hit in hits] == [hit.cosine for hit in hits]
         assert sorted((hit.score for hit in hits), reverse=True) == [hit.score for hit in hits]
     (hit,) = collection.search(documents()[7].text, 1, mode="dense")
-    assert hit == Hit(documents()[7], 1, hit.score, hit.score)
+    assert hit == Hit(documents()[7], 1, hit.score, hit.score, hit.percentile)
     assert abs(hit.cosine - 1) < 1e-6
 
 
@@ -155,7 +156,14 @@ def test_min_score_leaves_out_what_is_further(collection: Collection) -> None:
     assert collection.search("서울 날씨", 60, mode="dense", min_score=least) == hits[:5]
     found = collection.search("서울 날씨", 60, min_score=least)
     assert {hit.key for hit in found} == {hit.key for hit in hits[:5]}
-    assert collection.search("서울 날씨", 60, min_score=1.1) == []
+    percentile = hits[4].percentile
+    assert percentile is not None
+    assert (
+        len(collection.search("서울 날씨", 60, mode="dense", min_score=f"p{percentile:.2f}")) <= 6
+    )
+    for wrong in (1.1, math.nan, "p-1", "pp", "x"):
+        with pytest.raises(InputError, match="min_score is a cosine from -1 to 1, or a percentile"):
+            collection.search("서울 날씨", min_score=wrong)
 
 
 def test_filters_choose_before_the_search(collection: Collection, encoder: HashEncoder) -> None:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcsearch.fusion import (
+    Background,
     Joined,
     background,
     fuse,
     matching_tokens,
-    percentile_of,
     token_weights,
 )
 from kcsearch.hangul import bigrams, query_tokens
@@ -188,7 +188,19 @@ def test_background_is_the_same_for_the_same_seed() -> None:
     np.testing.assert_array_equal(one.quantiles, two.quantiles)
 
 
-def test_percentiles() -> None:
+def test_percentiles_and_back() -> None:
     quantiles = np.linspace(0, 1, 1001, dtype=np.float32)
-    percentiles = [percentile_of(cosine, quantiles) for cosine in (-0.5, 0.25, 0.998, 1.5)]
+    measured = Background(np.zeros(2), 0.1, quantiles, n_pairs=20_000)
+    percentiles = [measured.percentile_of(cosine) for cosine in (-0.5, 0.25, 0.998, 1.5)]
     assert percentiles == pytest.approx([0, 25, 99.8, 100], abs=0.1)
+    assert [measured.cosine_at(p) for p in (0, 25, 99.85, 100)] == pytest.approx(
+        [0, 0.25, 0.9985, 1], abs=1e-6
+    )
+    assert measured.center == 0.5
+
+
+def test_few_pairs_have_no_percentiles() -> None:
+    measured = background(random_rows(40), np.random.default_rng(1))
+    assert measured.n_pairs == 780
+    assert (measured.percentile_of(0.5), measured.cosine_at(50)) == (None, None)
+    assert background(random_rows(50), np.random.default_rng(1)).percentile_of(1.0) is not None

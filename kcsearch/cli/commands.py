@@ -51,9 +51,11 @@ def query(
         typer.Option("--top-k", "-k", min=1, metavar="N", help=say("How many documents to print.")),
     ] = 10,
     min_score: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=-1, max=1, metavar="COSINE", help=say("Least cosine, -1 to 1."), show_default=False
+            metavar="SCORE",
+            help=say("Least cosine, as 0.4, or percentile among random pairs, as p99.9."),
+            show_default=False,
         ),
     ] = None,
     filters: FilterOption = None,

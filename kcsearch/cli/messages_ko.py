@@ -37,7 +37,6 @@ KOREAN: dict[str, str] = {
         "검색어. -이면 표준 입력의 한 줄이 검색어 하나입니다."
     ),
     "How many documents to print.": "출력할 문서 수.",
-    "Least cosine, -1 to 1.": "코사인 하한, -1부터 1까지.",
     "Neighbours of a stored document.": "저장된 문서와 가까운 문서를 찾습니다.",
     "Print N lines around each hit.": "찾은 문서의 앞뒤 N줄도 출력합니다.",
     "Print a document by its key.": "키로 문서를 찾아 출력합니다.",
@@ -104,8 +103,14 @@ KOREAN: dict[str, str] = {
         "점수 {score} = 의미 {dense} ({dense_rank}위) + 단어 {lexical} ({lexical_rank}위): "
         "{matched}"
     ),
-    "min_score is a cosine, at most 1, not {score}": (
-        "min_score는 1 이하의 코사인이어야 합니다: {score}"
+    "min_score is a cosine from -1 to 1, or a percentile such as p99, not {score!r}": (
+        "min_score는 -1에서 1까지의 코사인이나 p99 같은 백분위여야 합니다: {score!r}"
+    ),
+    "min_score {score!r}: the collection is too small for percentiles. Use a cosine": (
+        "min_score {score!r}: 문서가 적어 백분위를 쓸 수 없습니다. 코사인을 쓰십시오"
+    ),
+    "Least cosine, as 0.4, or percentile among random pairs, as p99.9.": (
+        "최소 코사인(예: 0.4) 또는 무작위 쌍 가운데의 백분위(예: p99.9)."
     ),
     "mode is dense, lexical or hybrid, not {mode!r}": (
         "mode는 dense, lexical, hybrid 중 하나여야 합니다: {mode!r}"
@@ -155,6 +160,7 @@ KOREAN: dict[str, str] = {
     "kind": "종류",
     "key": "키",
     "text": "본문",
+    "percentile": "백분위",
     "cosine": "코사인",
     "bundled": "내장",
     "cached": "캐시에 있음",

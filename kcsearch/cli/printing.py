@@ -77,20 +77,28 @@ class HitPrinter:
         if self._many:
             print_lines([""] * self._has_begun + [visible(f"# {query}")])
             self._has_begun = True
-        header = ["#", say("cosine"), say("key"), say("text")]
+        header = ["#", say("cosine"), say("percentile"), say("key"), say("text")]
         rows = []
         for hit in hits:
             for document in self._around(hit):
-                is_hit = document.key == hit.key
-                first = [str(hit.rank), f"{hit.cosine:.3f}", hit.key] if is_hit else ["", "", ""]
+                first = _numbers(hit) if document.key == hit.key else [""] * 4
                 rows.append([*first, document.text])
             if self._explain:
-                rows.append(["", "", "", _explained(hit)])
+                rows.append([*[""] * 4, _explained(hit)])
+        if not any(hit.percentile for hit in hits):  # a small collection has none
+            header, *rows = ([*row[:2], *row[3:]] for row in [header, *rows])
         if hits:
             print_lines([output.as_table(rows, header, _width())])
 
     def _around(self, hit: Hit) -> Sequence[Document]:
         return self._opened.around(hit.document, self._context) if self._context else [hit.document]
+
+
+def _numbers(hit: Hit) -> list[str]:
+    """Rank, cosine, percentile and key of a line of the table."""
+    percentile = hit.percentile or 0.0
+    shown = ">99.9" if percentile > 99.9 else f"{percentile:.1f}"
+    return [str(hit.rank), f"{hit.cosine:.3f}", shown, hit.key]
 
 
 def _explained(hit: Hit) -> str:
