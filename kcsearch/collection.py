@@ -7,7 +7,6 @@ FAISS follows SQLite in index_cache.py.
 from __future__ import annotations
 
 import os
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from kcsearch.errors import (
     CollectionUnavailableError,
     DocumentNotFoundError,
     InputError,
+    ModelError,
     ModelMismatchError,
 )
 from kcsearch.hangul import TOKENIZER_VERSION, normalize
@@ -30,16 +30,22 @@ from kcsearch.index_cache import IndexCache
 from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
+from kcsearch.turns import Turns
 from kcsearch.types import Document, Encoder, Hit, IndexReport, Mode
 from kcsearch.write_lock import write_lock
 
-if TYPE_CHECKING:  # a query reads no files
+if TYPE_CHECKING:  # a query needs none of it
     from kcsearch.readers import ReadReport
     from kcsearch.readers.passages import Split
     from kcsearch.readers.paths import Format
+    from kcsearch.transfer import Writable
+    from kcsearch.verification import Check
 
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
+
+# Connections that a forked child must neither use nor close: they are its parent's.
+_OF_THE_PARENT: list[TextStore] = []
 
 
 def find_collection(start: str | Path = ".") -> Path:
@@ -72,7 +78,8 @@ class Collection:
         notes.add(["환불은 사흘 안에 처리됩니다.", "내일은 비가 옵니다."])
         print(notes.search("비가 오나요")[0].text)
 
-    One object may be used by several threads; they take turns.
+    One object may be used by several threads, which take turns, and by a process that was forked
+    off, which opens the files anew.
     """
 
     def __init__(
@@ -96,7 +103,7 @@ class Collection:
         self._encoder = encoder
         self._wait, self._on_wait = wait, on_wait
         self.use_engine()
-        self._lock = threading.RLock()
+        self._lock = Turns(self._open_again_if_needed)
         if not _has_store(self.path):
             if not create:
                 raise CollectionNotFoundError(
@@ -107,6 +114,7 @@ class Collection:
         self._store = TextStore(self.path / _STORE)
         self._cache = IndexCache(self.path / _INDEX)
         try:
+            self._store.check_settings()
             if encoder is not None:
                 self._check_fingerprint(encoder.fingerprint())
             elif model is not None:
@@ -285,10 +293,78 @@ class Collection:
                 store.write(remove=rows)
             return len({row.whole_key for row in rows})
 
+    # -- keeping ---------------------------------------------------------------------------------
+    # What mends a collection that cannot be opened is `kcsearch.repairing.repair`.
+
+    def verify(self) -> Sequence[Check]:
+        """Look at everything that is stored, and say what does not fit. Encodes nothing."""
+        from kcsearch.verification import verify
+
+        with self._lock:
+            return verify(self._store, self.path / _INDEX, self._model_difference())
+
     def rebuild(self) -> None:
         """Build vectors.faiss again from the stored vectors, without encoding anything."""
         with self._lock, self._writer() as store, store.snapshot():
             self._cache.save(store, whole=True)
+
+    def optimize(self) -> tuple[int, int]:
+        """Give back the room of removed documents; the bytes of store.db before and after."""
+        files = [self.path / _STORE, self.path / f"{_STORE}-wal"]
+
+        def size() -> int:
+            return sum(file.stat().st_size for file in files if file.exists())
+
+        with self._lock:
+            before = size()
+            with self._writer() as store:
+                store.compact()
+            return before, size()
+
+    def backup(self, folder: str | Path) -> int:
+        """Copy the collection as it is now into a new folder, whoever writes; how many rows."""
+        from kcsearch.backing_up import backup
+
+        with self._lock:
+            return backup(self._store, self.path / _INDEX, Path(folder))
+
+    def export(
+        self,
+        out: Writable | str | Path,
+        *,
+        vectors: bool = False,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Write documents as JSON Lines, or their vectors to a .npy file; how many.
+
+        vectors: in the lines, too, and of long texts the windows. A .npy file comes with the lines
+        beside it. The conditions are those of `search`.
+        """
+        from kcsearch import transfer
+
+        with self._lock, self._store.snapshot():
+            row_ids = matching(self._store, filters, where, params)
+            return transfer.export(self._store, row_ids, out, vectors=vectors)
+
+    def import_(
+        self, path: str | Path, *, progress: Callable[[IndexReport], None] | None = None
+    ) -> IndexReport:
+        """Add what `export` wrote; with vectors, nothing is encoded.
+
+        Raises InputError, and ModelMismatchError for vectors of another model.
+        """
+        from kcsearch import transfer
+
+        path = Path(path)
+        origin = transfer.origin_of(path)
+        if origin is None:
+            return self.add(transfer.read_documents(path), progress=progress)
+        with self._lock, self._writer() as store:
+            transfer.check_origin(origin, store, path)
+            rows = transfer.read_rows(path, int(store.settings["dim"]))
+            return transfer.add_rows(store, rows, progress)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -520,6 +596,33 @@ class Collection:
                     self._cache.save(store)
             finally:
                 store.close()
+
+    def _open_again_if_needed(self, is_new_process: bool) -> None:
+        """In a forked child, and when another file was put in the place of store.db."""
+        if is_new_process:
+            _OF_THE_PARENT.append(self._store)
+        elif not self._store.was_replaced():
+            return
+        else:
+            self._store.close()
+        self._store = TextStore(self.path / _STORE)
+        self._cache = IndexCache(self.path / _INDEX)
+
+    def _model_difference(self) -> dict[str, str] | None:
+        """How the model at hand differs from the collection's, by what a fingerprint names."""
+        mine, reference = self._store.settings["model"], self._store.settings["model_reference"]
+        if self._encoder is None and not reference:
+            return None  # made with an encoder that only its owner has
+        try:
+            folder = None if self._encoder else models.resolve(reference)
+            found = (folder or self.encoder).fingerprint()
+        except ModelError as error:
+            return {"model": str(error)}
+        return {
+            name: f"{found.get(name)} instead of {mine[name]}"
+            for name in mine
+            if name not in ("name", "revision") and found.get(name) != mine[name]
+        }
 
     def _check_folder(self, folder: models.ModelFolder) -> None:
         """Compare a model folder with the collection's: by size and time, else by its bytes."""

@@ -176,8 +176,8 @@ def build(store: TextStore, state: StoreState) -> FaissIndex:
     )
     if len(index) != state.n_rows:
         raise CollectionDamagedError(
-            "{path}: {n_rows} documents but {n_vectors} vectors. Put back a copy of the "
-            "collection, or delete its folder and index again",
+            "{path}: {n_rows} documents but {n_vectors} vectors. Run `kcsearch repair`, which "
+            "keeps every document that is whole",
             path=store.path,
             n_rows=state.n_rows,
             n_vectors=len(index),

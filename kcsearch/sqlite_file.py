@@ -85,8 +85,8 @@ def explained(path: Path) -> Iterator[None]:
             template = "{path}: cannot be opened ({reason}); check that it exists and who may write"
         else:
             raise CollectionDamagedError(
-                "{path}: {reason}. The store is damaged: put back a copy of it, or delete the "
-                "collection's folder and index again",
+                "{path}: {reason}. The store is damaged: run `kcsearch repair`, put back a copy of "
+                "it, or delete the collection's folder and index again",
                 path=path,
                 reason=error,
             ) from error

@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -21,15 +21,17 @@ from typing import Any
 import numpy as np
 
 from kcsearch.atomic_file import replacing
-from kcsearch.errors import CollectionDamagedError, InputError
+from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
 from kcsearch.filters import condition_of, read_only, unrestricted
 from kcsearch.hangul import bigrams, normalize
 from kcsearch.sqlite_file import connect, explained, transaction
+from kcsearch.store_seal import has_broken_seal, put_seal, take_seal
 from kcsearch.types import Document
 
 APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
 SCHEMA_VERSION = 1
 VECTOR_DTYPE = np.dtype("<f4")
+LENGTH_TOLERANCE = 1e-3  # of one; rows that were scaled in fp32 are within 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +86,26 @@ class TextStore:
         self.path = path
         self.writable = writable
         self._connection = connect(path, writable=writable)
+        self._identity = _identity(path)
         try:
             with self.explained():
                 self._check_schema()
                 self.settings: dict[str, Any] = self._read_settings()
+                self._check_seal()
+                if writable:
+                    take_seal(path)
         except BaseException:
-            self.close()
+            self._connection.close()
             raise
 
     def close(self) -> None:
         """Close; a writer leaves everything in store.db itself, if no reader is in the way."""
         if self.writable:
-            with suppress(sqlite3.Error):  # what is committed is as safe in the WAL
+            with suppress(sqlite3.Error, OSError):  # what is committed is as safe in the WAL
                 self._connection.execute("PRAGMA busy_timeout = 0")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                checkpoint = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if checkpoint.fetchone() == (0, 0, 0):  # nobody in the way, nothing left behind
+                    put_seal(self.path, self.state().token)
         self._connection.close()
 
     @classmethod
@@ -122,7 +130,27 @@ class TextStore:
             connection.close()
         return cls(path, writable=True)
 
+    def check_settings(self) -> None:
+        """Raise CollectionDamagedError if one that a collection needs is not there."""
+        for name in NEEDED_SETTINGS:
+            if name not in self.settings:
+                raise CollectionDamagedError(
+                    "{path}: the setting {name} is lost. Put back a copy of the collection, or "
+                    "delete its folder and index again",
+                    path=self.path,
+                    name=name,
+                )
+
+    def was_replaced(self) -> bool:
+        """Whether another file has taken the place of the one that is open here."""
+        return _identity(self.path) not in (None, self._identity)
+
     # -- reading ---------------------------------------------------------------------------------
+
+    def select(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one at a time."""
+        with self.explained():
+            yield from self._connection.execute(sql, values)
 
     def state(self) -> StoreState:
         found = self._all(f"{_STATE} ORDER BY commit_id DESC LIMIT 1")
@@ -167,7 +195,7 @@ class TextStore:
             f"{columns} < (?, ?) ORDER BY line DESC, row_id DESC LIMIT ?", *place, n_before
         )
         after = self._all(f"{columns} > (?, ?) ORDER BY line, row_id LIMIT ?", *place, n_after)
-        return [*map(_stored_row, reversed(before)), row, *map(_stored_row, after)]
+        return [*map(self._stored_row, reversed(before)), row, *map(self._stored_row, after)]
 
     def sources(self) -> dict[str | None, int]:
         """Number of rows by source, by name."""
@@ -184,11 +212,7 @@ class TextStore:
             )
         missing = [row_id for row_id in row_ids if row_id not in found]
         if missing:
-            raise CollectionDamagedError(
-                "{path}: no vector for row {row_id}. Run `kcsearch index` on the source again",
-                path=self.path,
-                row_id=missing[0],
-            )
+            raise self._damaged_row(missing[0])
         return self._matrix([found[row_id] for row_id in row_ids])
 
     def vectors_after(
@@ -248,6 +272,14 @@ class TextStore:
             frequencies[token] = int(self._one(sql, value)[0])
         return frequencies
 
+    def full_text(self) -> Iterator[tuple[Any, ...]]:
+        """All that the full-text index holds: (row id, token, its place in the row) each."""
+        self._all(
+            """CREATE VIRTUAL TABLE IF NOT EXISTS temp.token_places
+               USING fts5vocab (main, documents_fts, instance)"""
+        )
+        return self.select("SELECT doc, term, offset FROM token_places")
+
     def matching(
         self, filters: Mapping[str, str], where: str | None, params: Mapping[str, Any]
     ) -> np.ndarray:
@@ -272,7 +304,26 @@ class TextStore:
                 n_removed=before.n_removed + len(remove),
             )
             _mark_commit(self._connection, after)
+        if _identity(self.path) != self._identity:
+            raise CollectionUnavailableError(
+                "{path} was deleted or replaced while it was written: what this run has added is "
+                "not there. Run the command again",
+                path=self.path,
+            )
         return row_ids
+
+    def compact(self) -> None:
+        """Merge the full-text index and give the room of removed rows back to the disk."""
+        with self.explained():
+            self._connection.execute(
+                "INSERT INTO documents_fts (documents_fts) VALUES ('optimize')"
+            )
+            self._connection.execute("VACUUM")
+
+    def copy_to(self, path: Path) -> None:
+        """A whole store of this moment in a new file, while others may write."""
+        with explained(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     def set_setting(self, name: str, value: Any) -> None:
         with self.explained(), transaction(self._connection, "IMMEDIATE"):
@@ -336,7 +387,7 @@ class TextStore:
         """Rows of `source` whose key (or whose long text's key) this run has not met."""
         sql = f"""SELECT {_COLUMNS} FROM documents WHERE source = ?
                   AND coalesce(window_of, key) NOT IN (SELECT key FROM temp.seen)"""
-        return [_stored_row(row) for row in self._all(sql, source)]
+        return [self._stored_row(row) for row in self._all(sql, source)]
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -362,16 +413,46 @@ class TextStore:
         for some in _slices(values):
             marks = ",".join("?" * len(some))
             sql = f"SELECT {_COLUMNS} FROM documents WHERE {column} IN ({marks})"
-            rows += map(_stored_row, self._all(sql, *some))
+            rows += map(self._stored_row, self._all(sql, *some))
         return rows
 
     def _matrix(self, blobs: Sequence[bytes]) -> np.ndarray:
         dim = int(self.settings["dim"])
         if any(len(blob) != dim * VECTOR_DTYPE.itemsize for blob in blobs):
             raise CollectionDamagedError(
-                "{path}: a stored vector does not have {dim} numbers", path=self.path, dim=dim
+                "{path}: a stored vector does not have {dim} numbers. Run `kcsearch repair`, which "
+                "encodes its text again",
+                path=self.path,
+                dim=dim,
             )
-        return np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
+        matrix = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
+        squares = np.einsum("ij,ij->i", matrix, matrix)
+        if not ((np.abs(squares - 1) < 2 * LENGTH_TOLERANCE) | (squares == 0)).all():
+            raise CollectionDamagedError(
+                "{path}: a stored vector is not of length one. Run `kcsearch repair`, which "
+                "encodes its text again",
+                path=self.path,
+            )
+        return matrix
+
+    def _stored_row(self, row: tuple[Any, ...]) -> StoredRow:
+        row_id, key, text, source, line, metadata, text_hash, window_of = row
+        if not isinstance(text, str) or hash_text(text) != text_hash:
+            raise self._damaged_row(row_id)
+        try:
+            return StoredRow(
+                row_id, Document(text, key, source, line, json.loads(metadata)), window_of
+            )
+        except ValueError:
+            raise self._damaged_row(row_id) from None
+
+    def _damaged_row(self, row_id: int) -> CollectionDamagedError:
+        return CollectionDamagedError(
+            "{path}: row {row_id} is damaged. Run `kcsearch repair`, which keeps every document "
+            "that is whole",
+            path=self.path,
+            row_id=row_id,
+        )
 
     def _insert(self, row: NewRow) -> int:
         document = row.document
@@ -456,14 +537,26 @@ class TextStore:
                 known=SCHEMA_VERSION,
             )
 
+    def _check_seal(self) -> None:
+        if has_broken_seal(self.path, self.state().token):
+            raise CollectionDamagedError(
+                "{path} does not fit its checksum: it is damaged, or another program wrote in it. "
+                "Run `kcsearch repair`, which keeps every document that is whole",
+                path=self.path,
+            )
+
     def _read_settings(self) -> dict[str, Any]:
         rows = self._all("SELECT name, value FROM settings")
-        return {name: json.loads(value) for name, value in rows}
+        try:
+            return {name: json.loads(value) for name, value in rows}
+        except (TypeError, ValueError):
+            return {}
 
 
+NEEDED_SETTINGS = ("collection_id", "dim", "model", "model_reference", "model_stamp")
 _STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
 _COUNT_MATCHES = "SELECT count(*) FROM documents_fts WHERE documents_fts MATCH ?"
-_COLUMNS = "row_id, key, text, source, line, metadata, window_of"
+_COLUMNS = "row_id, key, text, source, line, metadata, text_hash, window_of"
 _SEEN = "seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"
 _GONE = "gone (text_hash BLOB PRIMARY KEY, vector BLOB)"
 
@@ -474,9 +567,13 @@ def _match_word(token: str) -> str:
     return '"' + token.removesuffix("*").replace('"', '""') + '"' + prefix
 
 
-def _stored_row(row: tuple[Any, ...]) -> StoredRow:
-    row_id, key, text, source, line, metadata, window_of = row
-    return StoredRow(row_id, Document(text, key, source, line, json.loads(metadata)), window_of)
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells one file under a name from the next; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def metadata_json(metadata: Mapping[str, Any]) -> str:

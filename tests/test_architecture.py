@@ -23,12 +23,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # before it in the README; a name stands for a module or for all of a sub-package.
 LEAVES = {"errors", "types", "hangul", "display", "atomic_file", "json_file"}
 EDGES = {"cli", "__main__", "server", "mcp", "integrations"}
-TOP = {"collection"} | EDGES
-STORE = {"text_store", "schema", "sqlite_file", "filters"}
+TOP = {"collection", "repairing"} | EDGES
+STORE = {"text_store", "schema", "sqlite_file", "filters", "store_seal", "soundness", "salvage"}
 VECTORS = {"faiss_index", "milvus_index"}
 # These parts do not know one another; the rest (how text becomes vectors) is one part.
 PARTS = [STORE, VECTORS, {"readers"}, {"fusion"}, {"evaluation"}, {"write_lock"}, {"keyboard"}]
-JOINERS = {"indexing", "index_cache", "searching"}
+PARTS += [{"turns"}]
+JOINERS = {"indexing", "index_cache", "searching", "verification", "backing_up", "transfer"}
 HEAVY = {
     "faiss": {"faiss_index"},
     "sqlite_utils": {"schema"},
@@ -109,12 +110,12 @@ def is_allowed(importer: str, imported: str) -> bool:
         return True
     if imported in TOP or importer in LEAVES:
         return imported in LEAVES
-    if importer == "collection":
+    if importer in TOP:
         return True
     if imported in LEAVES:
         return True
     if importer in JOINERS:
-        return imported in STORE | VECTORS | {"fusion"}
+        return imported in STORE | VECTORS | {"fusion", "index_cache", "readers"}
     return imported not in JOINERS and part_of(importer) == part_of(imported)
 
 

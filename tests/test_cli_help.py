@@ -23,6 +23,13 @@ COMMANDS = (
     ["embed"],
     ["models"],
     ["models", "show"],
+    ["verify"],
+    ["repair"],
+    ["rebuild"],
+    ["optimize"],
+    ["backup"],
+    ["export"],
+    ["import"],
 )
 HEAVY = ("numpy", "faiss", "torch", "transformers", "tokenizers", "rich", "sqlite3", "pydantic")
 

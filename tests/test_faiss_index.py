@@ -270,12 +270,16 @@ def test_a_flipped_bit_in_head_row_ids_or_stamp_is_noticed_on_loading(
 def test_a_flipped_bit_in_a_vector_is_noticed_by_check_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of a large file; a small one is checked whole."""
     monkeypatch.setattr(faiss_index, "_HEAD", 1024)
     path = tmp_path / "vectors.faiss"
     built(unit_rows(400)).save(path, STAMP)
     spoilt = bytearray(path.read_bytes())
     spoilt[5000] ^= 1
     path.write_bytes(spoilt)
+    with pytest.raises(StaleIndexError):
+        FaissIndex.load(path)
+    monkeypatch.setattr(faiss_index, "_QUICK_TO_CHECK", 0)
     loaded, _ = FaissIndex.load(path)
     assert loaded.row_ids.tolist() == list(range(1, 401))
     with pytest.raises(StaleIndexError):
@@ -291,6 +295,7 @@ def test_whatever_byte_is_flipped_the_answer_is_a_refusal_or_rows_that_exist(
     size = read_stamp(path)["size"]
     stamp = read_stamp(path)
     monkeypatch.setattr(faiss_index, "_HEAD", 64)
+    monkeypatch.setattr(faiss_index, "_QUICK_TO_CHECK", 0)
     stamp["crc32_ends"] = zlib.crc32(saved_bytes[size - 3200 : size], zlib.crc32(saved_bytes[:64]))
     words = repr(stamp).replace("'", '"').encode()
     tail = words + struct.pack("<II16s", len(words), zlib.crc32(words), b"kcsearch-faiss-1")

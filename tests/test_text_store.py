@@ -296,7 +296,7 @@ def test_missing_parts_are_told_as_damage(store: TextStore) -> None:
         db.execute("DELETE FROM vectors WHERE row_id = 1")
         db.execute("UPDATE vectors SET vector = x'00' WHERE row_id = 2")
         db.execute("DELETE FROM commits")
-    with pytest.raises(CollectionDamagedError, match="no vector for row 1"):
+    with pytest.raises(CollectionDamagedError, match="row 1 is damaged"):
         store.vectors([1])
     with pytest.raises(CollectionDamagedError, match="does not have 4 numbers"):
         store.vectors([2])

@@ -23,7 +23,8 @@ _CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTAL
 _PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- end of reference -->)", re.DOTALL)
 COMMANDS = ["", "index", "query", "get", "list", "delete", "status", "models", "models show"]
-COMMANDS += ["tokenize", "embed"]
+COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
+COMMANDS += ["export", "import"]
 
 
 def rendered(page: str) -> str:

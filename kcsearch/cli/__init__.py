@@ -9,8 +9,10 @@ import typer
 from kcsearch import __version__
 from kcsearch.cli.commands import commands
 from kcsearch.cli.index_command import index_command
+from kcsearch.cli.maintenance_commands import maintenance_commands
 from kcsearch.cli.messages import examples, say
 from kcsearch.cli.model_commands import model_commands, models_app
+from kcsearch.cli.transfer_commands import transfer_commands
 from kcsearch.cli.usage import Command, Group
 
 app = typer.Typer(
@@ -26,7 +28,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
-for group in (index_command, commands, model_commands):
+for group in (
+    index_command,
+    commands,
+    transfer_commands,
+    maintenance_commands,
+    model_commands,
+):
     app.registered_commands += group.registered_commands
 app.add_typer(models_app, name="models")
 for command in (*app.registered_commands, *models_app.registered_commands):

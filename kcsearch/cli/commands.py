@@ -17,6 +17,7 @@ from kcsearch.cli.options import (
     FormatOption,
     ModelOption,
     ParamOption,
+    ReportFormatOption,
     WaitOption,
     WhereOption,
     pairs,
@@ -198,12 +199,7 @@ def delete(
     help=say("Say what the collection holds, with which model, and where it lies.")
     + examples("kcsearch status", "kcsearch status --format json")
 )
-def status(
-    collection: CollectionOption = None,
-    format: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help=say("How to print."))
-    ] = "table",
-) -> None:
+def status(collection: CollectionOption = None, format: ReportFormatOption = "table") -> None:
     with open_collection(existing(collection)) as opened:
         facts = opened.status()
     if format == "json":

@@ -193,6 +193,119 @@ KOREAN: dict[str, str] = {
     "Another process is writing; waiting for it …": "다른 프로세스가 쓰고 있어 기다립니다 …",
     "{n} documents, {rate}/s": "문서 {n}개, 초당 {rate}개",
     "{time} left": "남은 시간 {time}",
+    # keeping a collection whole
+    "Look at everything that is stored, and say what does not fit.": (
+        "저장된 것을 모두 검사하고 맞지 않는 것을 알려 줍니다."
+    ),
+    "Mend a damaged collection: all that can be rebuilt is, the rest is set aside in a file.": (
+        "손상된 컬렉션을 고칩니다. 되살릴 수 있는 것은 되살리고 나머지는 파일에 따로 둡니다."
+    ),
+    "Build the vector index again from the stored vectors; nothing is embedded.": (
+        "저장된 벡터로 벡터 색인을 다시 만듭니다. 임베딩은 하지 않습니다."
+    ),
+    "Give the room of removed documents back to the disk, and merge the word index.": (
+        "지운 문서의 자리를 디스크에 돌려주고 낱말 색인을 합칩니다."
+    ),
+    "Copy the collection into a new folder, also while something writes to it.": (
+        "컬렉션을 새 폴더에 복사합니다. 다른 프로세스가 쓰는 중에도 됩니다."
+    ),
+    "A new folder.": "새 폴더.",
+    "part": "부분",
+    "looked at": "검사",
+    "wrong": "잘못",
+    "what": "내용",
+    "SQLite file": "SQLite 파일",
+    "counts": "개수",
+    "words": "낱말",
+    "vectors.faiss": "vectors.faiss",
+    "searches": "검색",
+    "Documents kept: {n}, of them encoded again: {new}": (
+        "남긴 문서: {n}개, 그중 다시 임베딩: {new}개"
+    ),
+    "Set aside in {name}, because they are damaged: {n}": "손상되어 {name}에 따로 둔 문서: {n}개",
+    "Gone without a trace: {n}. `kcsearch index` on their sources brings them back.": (
+        "읽을 수 없어 사라진 문서: {n}개. 원본에 `kcsearch index`를 실행하면 되살아납니다."
+    ),
+    "The damaged store is kept as {name}": "손상된 저장소는 {name}(으)로 남겨 두었습니다",
+    "Vectors in the index: {n}": "색인의 벡터: {n}개",
+    "store.db: {before} MB, before {after} MB": "store.db: {before} MB, 이전 {after} MB",
+    "Documents copied to {path}: {n}": "{path}에 복사한 문서: {n}개",
+    (
+        "{path}: not all of it is as it should be: {parts}. `kcsearch repair` mends what can be "
+        "mended"
+    ): "{path}: 잘못된 부분이 있습니다: {parts}. `kcsearch repair`로 고칠 수 있는 것은 고칩니다",
+    "{path} is there already: name a new folder": "{path}: 이미 있습니다. 새 폴더를 쓰십시오",
+    (
+        "{path}: not even its settings can be read. Put back a copy of the collection, or delete "
+        "its folder and index again"
+    ): (
+        "{path}: 설정조차 읽을 수 없습니다. 백업한 컬렉션으로 되돌리거나, 폴더를 지우고 다시 "
+        "인덱싱하십시오"
+    ),
+    (
+        "{path}: the setting {name} is lost. Put back a copy of the collection, or delete its "
+        "folder and index again"
+    ): (
+        "{path}: {name} 설정이 없어졌습니다. 백업한 컬렉션으로 되돌리거나, 폴더를 지우고 다시 "
+        "인덱싱하십시오"
+    ),
+    "its model is not here": "만들 때 쓴 모델이 없습니다",
+    (
+        "{path} was deleted or replaced while it was written: what this run has added is not "
+        "there. Run the command again"
+    ): (
+        "{path}: 쓰는 동안 지워지거나 바뀌었습니다. 이번에 추가한 것은 남지 않았습니다. 명령을 "
+        "다시 실행하십시오"
+    ),
+    # export and import
+    "Write documents to a file: .jsonl, or .npy for the vectors as a matrix.": (
+        "문서를 파일로 내보냅니다. .jsonl, 또는 벡터 행렬은 .npy."
+    ),
+    "A file, or - for standard output.": "파일, 또는 표준 출력은 -.",
+    "Write the vectors into the lines, too.": "줄마다 벡터도 씁니다.",
+    "Add what `export` wrote; vectors of the same model are taken as they are.": (
+        "`export`가 쓴 것을 추가합니다. 같은 모델의 벡터는 그대로 씁니다."
+    ),
+    "A .jsonl or .npy file.": ".jsonl 또는 .npy 파일.",
+    "{name}: a name that ends in .jsonl or .npy is needed": (
+        "{name}: .jsonl이나 .npy로 끝나는 이름을 쓰십시오"
+    ),
+    "Documents written: {n}": "내보낸 문서: {n}개",
+    "Documents read: {read} ({added} new, {changed} replaced)": (
+        "읽은 문서: {read}개 (추가 {added}, 교체 {changed})"
+    ),
+    (
+        "{path} holds vectors of the model {name!r}: name it with --model, or import into a "
+        "collection of that model"
+    ): (
+        "{path}: {name!r} 모델의 벡터입니다. --model로 그 모델을 지정하거나, 그 모델의 컬렉션에 "
+        "추가하십시오"
+    ),
+    "{path}:{line}: the document cannot be used: {fault}": (
+        "{path}:{line}: 쓸 수 없는 문서입니다: {fault}"
+    ),
+    "{path} has {n} rows, and {other} another number of them: they are not of one export": (
+        "{path}에는 {n}줄이 있고 {other}의 줄 수는 다릅니다. 함께 내보낸 파일이 아닙니다"
+    ),
+    (
+        "{path} holds vectors of the model {theirs}, the collection those of {ours}: they differ "
+        "in {what}. Export without --vectors, and the texts are embedded again"
+    ): (
+        "{path}: {theirs} 모델의 벡터인데 컬렉션은 {ours} 모델로 만들었습니다 ({what}이(가) "
+        "다릅니다). --vectors 없이 내보내면 글을 다시 임베딩합니다"
+    ),
+    (
+        "{path}:{line}: not a document as `kcsearch export` writes it. Other files are for "
+        "`kcsearch index`"
+    ): (
+        "{path}:{line}: `kcsearch export`가 쓴 문서가 아닙니다. 다른 파일에는 `kcsearch index`를 "
+        "쓰십시오"
+    ),
+    "{path}:{line}: the field {field!r} is not what `kcsearch export` writes": (
+        "{path}:{line}: {field!r} 필드가 `kcsearch export`가 쓴 것과 다릅니다"
+    ),
+    "{path}:{line}: the document has no key": "{path}:{line}: 문서에 키가 없습니다",
+    "{path}: not a matrix of float32": "{path}: float32 행렬이 아닙니다",
     # arguments and streams
     "Invalid value for {name}: {reason}": "{name}에 쓸 수 없는 값입니다: {reason}",
     "{value} is not in the range {range}": "{value}: {range} 범위를 벗어났습니다",
@@ -364,11 +477,11 @@ KOREAN: dict[str, str] = {
     "the query is empty": "검색어가 비어 있습니다",
     "top_k is at least 1, not {top_k}": "top_k는 1 이상이어야 합니다 ({top_k})",
     (
-        "{path}: {n_rows} documents but {n_vectors} vectors. Put back a copy of the collection, "
-        "or delete its folder and index again"
+        "{path}: {n_rows} documents but {n_vectors} vectors. Run `kcsearch repair`, which keeps "
+        "every document that is whole"
     ): (
-        "{path}: 문서는 {n_rows}개인데 벡터는 {n_vectors}개입니다. 백업한 컬렉션으로 되돌리거나, "
-        "폴더를 지우고 다시 인덱싱하십시오"
+        "{path}: 문서는 {n_rows}개인데 벡터는 {n_vectors}개입니다. `kcsearch repair`를 실행하면 "
+        "온전한 문서는 모두 남습니다"
     ),
     "a document is a string or a kcsearch.Document, not {document!r}": (
         "문서는 문자열이나 kcsearch.Document여야 합니다: {document!r}"
@@ -388,11 +501,11 @@ KOREAN: dict[str, str] = {
         "{text!r}: 올바른 유니코드가 아닙니다. {n}번째 문자가 짝이 없는 서로게이트입니다"
     ),
     (
-        "{path}: {reason}. The store is damaged: put back a copy of it, or delete the "
-        "collection's folder and index again"
+        "{path}: {reason}. The store is damaged: run `kcsearch repair`, put back a copy of it, or "
+        "delete the collection's folder and index again"
     ): (
-        "{path}: {reason}. 저장소가 손상되었습니다. 백업으로 되돌리거나, 컬렉션 폴더를 지우고 "
-        "다시 인덱싱하십시오"
+        "{path}: {reason}. 저장소가 손상되었습니다. `kcsearch repair`를 실행하거나, 백업으로 "
+        "되돌리거나, 컬렉션 폴더를 지우고 다시 인덱싱하십시오"
     ),
     "{path}: the disk is full or failing ({reason}); what was committed is safe": (
         "{path}: 디스크가 가득 찼거나 고장입니다 ({reason}). 이미 저장한 것은 안전합니다"
@@ -406,8 +519,26 @@ KOREAN: dict[str, str] = {
     "{path}: {reason}": "{path}: {reason}",
     "metadata must be JSON values: {reason}": "메타데이터는 JSON 값이어야 합니다: {reason}",
     "{path}: the table commits is empty": "{path}: commits 표가 비어 있습니다",
-    "{path}: no vector for row {row_id}. Run `kcsearch index` on the source again": (
-        "{path}: {row_id}번 행에 벡터가 없습니다. 원본에 `kcsearch index`를 다시 실행하십시오"
+    (
+        "{path}: row {row_id} is damaged. Run `kcsearch repair`, which keeps every document that "
+        "is whole"
+    ): (
+        "{path}: {row_id}번 행이 손상되었습니다. `kcsearch repair`를 실행하면 온전한 문서는 모두 "
+        "남습니다"
+    ),
+    (
+        "{path}: a stored vector is not of length one. Run `kcsearch repair`, which encodes its "
+        "text again"
+    ): (
+        "{path}: 길이가 1이 아닌 벡터가 있습니다. `kcsearch repair`를 실행하면 글을 다시 "
+        "임베딩합니다"
+    ),
+    (
+        "{path} does not fit its checksum: it is damaged, or another program wrote in it. Run "
+        "`kcsearch repair`, which keeps every document that is whole"
+    ): (
+        "{path}: 체크섬이 맞지 않습니다. 손상되었거나 다른 프로그램이 고쳤습니다. `kcsearch "
+        "repair`를 실행하면 온전한 문서는 모두 남습니다"
     ),
     (
         "{source}:{line}: the key {key!r} was already used at {first_source}:{first_line}. Keys "
@@ -419,8 +550,12 @@ KOREAN: dict[str, str] = {
     "two documents have the key {key!r}. Keys must be unique": (
         "키가 {key!r}인 문서가 둘입니다. 키는 서로 달라야 합니다"
     ),
-    "{path}: a stored vector does not have {dim} numbers": (
-        "{path}: 저장된 벡터의 차원이 {dim}이 아닙니다"
+    (
+        "{path}: a stored vector does not have {dim} numbers. Run `kcsearch repair`, which encodes "
+        "its text again"
+    ): (
+        "{path}: 저장된 벡터의 차원이 {dim}이 아닙니다. `kcsearch repair`를 실행하면 글을 다시 "
+        "임베딩합니다"
     ),
     (
         "the key {key!r} is taken: the parts of the long text {whole!r} are stored as {whole}#1, "

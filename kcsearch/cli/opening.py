@@ -32,13 +32,18 @@ def _target(named: Path | None) -> Path:
         return Path(DEFAULT_NAME)
 
 
+def exists(named: Path | None) -> bool:
+    """Whether there is a collection to write to."""
+    return (_target(named) / "store.db").exists()
+
+
 @contextmanager
 def opened_to_write(
     named: Path | None, model: str | None, wait: float, dry_run: bool
 ) -> Iterator[Collection]:
     """The collection to write to; a dry run that finds none has one for the moment."""
     path = _target(named)
-    if not dry_run or (path / "store.db").exists():
+    if not dry_run or exists(named):
         with open_collection(path, model=model, create=True, wait=wait) as opened:
             yield opened
         return
@@ -61,5 +66,9 @@ def open_collection(
         model,
         create=create,
         wait=wait,
-        on_wait=lambda: tell(say("Another process is writing; waiting for it …")),
+        on_wait=tell_waiting,
     )
+
+
+def tell_waiting() -> None:
+    tell(say("Another process is writing; waiting for it …"))

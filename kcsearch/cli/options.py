@@ -34,6 +34,9 @@ ModelOption = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help=say("How to print."))]
+ReportFormatOption = Annotated[
+    Literal["table", "json"], typer.Option("--format", "-f", help=say("How to print."))
+]
 FilterOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,7 +23,11 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 def as_json(value: Any, *, indent: int | None = 2) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return without_controls(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def without_controls(text: str) -> str:
+    """The same JSON, with what terminals obey escaped."""
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -155,6 +155,13 @@ def _fields(document: Document) -> dict[str, Any]:
     }
 
 
+class JsonOutput:
+    """Standard output for JSON that comes in pieces."""
+
+    def write(self, text: str) -> None:
+        _output(lambda: sys.stdout.write(output.without_controls(text)))
+
+
 def print_lines(lines: Iterable[str]) -> None:
     _output(lambda: sys.stdout.writelines(line + "\n" for line in list(lines)))
 

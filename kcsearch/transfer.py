@@ -1,0 +1,291 @@
+"""Documents, with their vectors or without, to files that other programs read, and back again.
+
+JSON Lines hold a document a line, as `kcsearch list --format jsonl` prints it. With vectors, a
+first line tells of the model, and a line is a row: a text longer than the model's limit is several.
+NumPy's .npy holds the vectors alone, row for row with the JSON Lines that are written beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from kcsearch.atomic_file import replacing
+from kcsearch.errors import InputError, ModelMismatchError
+from kcsearch.readers.decoding import TextFile
+from kcsearch.readers.json_records import json_lines
+from kcsearch.soundness import vector_fault
+from kcsearch.sqlite_file import explained
+from kcsearch.text_store import VECTOR_DTYPE, NewRow, StoredRow, TextStore
+from kcsearch.types import Document, IndexReport
+
+HEADER = "kcsearch_vectors"  # the field of a first line that tells of the model
+_BLOCK = 1000  # rows
+_MODEL_NAMES = ("name", "revision")  # all else of a fingerprint decides the vectors
+_FIELDS = {"key": str, "text": str, "source": str, "line": int, "metadata": dict, "window_of": str}
+
+
+class Writable(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+
+# -- out -------------------------------------------------------------------------------------------
+
+
+def export(
+    store: TextStore, row_ids: np.ndarray, out: Writable | str | Path, *, vectors: bool
+) -> int:
+    """Write the rows of `row_ids` to a stream or a file; how many documents, or rows with vectors.
+
+    A name that ends in .npy gets the matrix. Raises CollectionUnavailableError as the disk does.
+    """
+    write = _write_rows if vectors else _write_documents
+    if not isinstance(out, str | Path):
+        return write(store, row_ids, out)
+    path = Path(out)
+    with explained(path):
+        if path.suffix == ".npy":
+            return _write_matrix(store, row_ids, path)
+        with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as lines:
+            return write(store, row_ids, lines)
+
+
+def _write_documents(store: TextStore, row_ids: np.ndarray, out: Writable) -> int:
+    """Whole documents as JSON Lines, in the order of their row ids; how many."""
+    n = 0
+    for _, rows in groupby(_rows(store, row_ids), key=lambda row: row.whole_key):
+        parts = list(rows)
+        document = parts[0].document
+        text = "".join(row.document.text for row in parts)
+        _write(out, _fields(replace(document, key=parts[0].whole_key, text=text)))
+        n += 1
+    return n
+
+
+def _write_rows(store: TextStore, row_ids: np.ndarray, out: Writable, vectors: bool = True) -> int:
+    """Rows as JSON Lines behind a line that tells of the model, with their vectors if asked."""
+    _write(out, {HEADER: _origin(store)})
+    for some in _blocks(row_ids):
+        found = store.vectors(some) if vectors else np.empty((len(some), 0), VECTOR_DTYPE)
+        for row, vector in zip(_rows(store, np.array(some)), found, strict=True):
+            record = {**_fields(row.document), "window_of": row.window_of}
+            # float() of a float32 has up to 17 digits that say nothing: nine give it back.
+            numbers = [float(f"{number:.9g}") for number in vector.tolist()]
+            _write(out, {**record, "vector": numbers} if vectors else record)
+    return len(row_ids)
+
+
+def _write_matrix(store: TextStore, row_ids: np.ndarray, path: Path) -> int:
+    """float32 (n, dim) to `path`, and what its rows are to `path` with .jsonl behind it."""
+    dim = int(store.settings["dim"])
+    with replacing(path) as draft, replacing(_lines_of(path)) as lines:
+        with draft.open("wb") as file:
+            header = {"descr": VECTOR_DTYPE.str, "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (len(row_ids), dim)})
+            for some in _blocks(row_ids):
+                file.write(np.ascontiguousarray(store.vectors(some), VECTOR_DTYPE).tobytes())
+        with lines.open("w", encoding="utf-8", newline="\n") as out:
+            return _write_rows(store, row_ids, out, vectors=False)
+
+
+def _rows(store: TextStore, row_ids: np.ndarray) -> Iterator[StoredRow]:
+    for some in _blocks(row_ids):
+        yield from (row for _, row in sorted(store.rows(some).items()))
+
+
+def _blocks(row_ids: np.ndarray) -> Iterator[list[int]]:
+    return (row_ids[i : i + _BLOCK].tolist() for i in range(0, len(row_ids), _BLOCK))
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    return {
+        "key": document.key,
+        "text": document.text,
+        "source": document.source,
+        "line": document.line,
+        "metadata": dict(document.metadata),
+    }
+
+
+def _origin(store: TextStore) -> dict[str, Any]:
+    names = ("model", "model_reference", "dim")
+    return {name: store.settings[name] for name in names}
+
+
+def _write(out: Writable, record: Mapping[str, Any]) -> None:
+    out.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+# -- in --------------------------------------------------------------------------------------------
+
+
+def origin_of(path: Path) -> dict[str, Any] | None:
+    """What the first line tells of the vectors in a file; None if it holds documents alone."""
+    with _opened(path) as file:
+        first = next(json_lines(file), (1, None))[1]
+    origin = first.get(HEADER) if isinstance(first, dict) else None
+    return origin if isinstance(origin, dict) else None
+
+
+def read_documents(path: Path) -> Iterator[Document]:
+    """The documents of a file that `export` wrote. Raises InputError."""
+    with _opened(path) as file:
+        for line, record in json_lines(file):
+            if record is not None:
+                yield _document(record, file.label, line)
+
+
+def read_rows(path: Path, dim: int) -> Iterator[NewRow]:
+    """The rows of a .npy or a JSON Lines file with vectors. Raises InputError."""
+    matrix = _matrix(path) if path.suffix == ".npy" else None
+    n = 0
+    with _opened(path) as file:
+        for line, record in islice(json_lines(file), 1, None):
+            if record is None:
+                continue
+            document = _document(record, file.label, line)
+            assert isinstance(record, dict)  # _document saw to it
+            if matrix is None:
+                vector = _vector(record.get("vector"), dim, file.label, line)
+            elif n < len(matrix):
+                vector = np.array(matrix[n], VECTOR_DTYPE)
+            else:
+                raise _not_of_one_export(path, len(matrix))
+            n += 1
+            if fault := vector_fault(vector.astype(VECTOR_DTYPE).tobytes(), dim):
+                raise InputError(
+                    "{path}:{line}: the document cannot be used: {fault}",
+                    path=file.label,
+                    line=line,
+                    fault=fault,
+                )
+            yield NewRow(document, vector, record.get("window_of"))
+    if matrix is not None and n < len(matrix):
+        raise _not_of_one_export(path, len(matrix))
+
+
+def add_rows(
+    store: TextStore,
+    rows: Iterable[NewRow],
+    progress: Callable[[IndexReport], None] | None = None,
+) -> IndexReport:
+    """Put rows with their vectors into the store, in the place of those with the same keys."""
+    report = IndexReport()
+    for text in _texts(rows):
+        whole_keys = [row.window_of or row.document.key or "" for row in text]
+        stale = store.rows_by_key(list(dict.fromkeys(whole_keys)))
+        store.write(add=text, remove=stale)
+        replaced = {row.whole_key for row in stale}
+        n_texts = len(dict.fromkeys(whole_keys))
+        report.n_read += n_texts
+        report.n_changed += len(replaced)
+        report.n_added += n_texts - len(replaced)
+        report.n_windows += sum(row.window_of is not None for row in text)
+        if progress is not None:
+            progress(report)
+    return report
+
+
+def check_origin(origin: Mapping[str, Any], store: TextStore, path: Path) -> None:
+    """Raise ModelMismatchError unless the vectors of a file are of the collection's model."""
+    theirs, ours = origin.get("model"), store.settings["model"]
+    theirs = theirs if isinstance(theirs, dict) else {}
+    differing = [n for n in ours if n not in _MODEL_NAMES and theirs.get(n) != ours[n]]
+    if differing:
+        raise ModelMismatchError(
+            "{path} holds vectors of the model {theirs}, the collection those of {ours}: they "
+            "differ in {what}. Export without --vectors, and the texts are embedded again",
+            path=path,
+            theirs=f"{theirs.get('name')} {theirs.get('revision', '')}".strip(),
+            ours=f"{ours.get('name')} {ours.get('revision', '')}".strip(),
+            what=", ".join(differing),
+        )
+
+
+def _texts(rows: Iterable[NewRow]) -> Iterator[list[NewRow]]:
+    """Batches of some thousand rows that keep the windows of a text together."""
+    batch: list[NewRow] = []
+    for _, windows in groupby(rows, key=lambda row: row.window_of or row.document.key):
+        batch += windows
+        if len(batch) >= _BLOCK:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _lines_of(matrix: Path) -> Path:
+    return matrix.with_name(f"{matrix.name}.jsonl")
+
+
+def _opened(path: Path) -> TextFile:
+    lines = _lines_of(path) if path.suffix == ".npy" else path
+    if not lines.is_file():
+        raise InputError("{path}: no such file", path=lines)
+    return TextFile(lines, str(lines), "utf-8")
+
+
+def _not_of_one_export(path: Path, n_vectors: int) -> InputError:
+    return InputError(
+        "{path} has {n} rows, and {other} another number of them: they are not of one export",
+        path=path,
+        n=n_vectors,
+        other=_lines_of(path),
+    )
+
+
+def _document(record: object, label: str, line: int) -> Document:
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise InputError(
+            "{path}:{line}: not a document as `kcsearch export` writes it. Other files are for "
+            "`kcsearch index`",
+            path=label,
+            line=line,
+        )
+    for name, kind in _FIELDS.items():
+        value = record.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise InputError(
+                "{path}:{line}: the field {field!r} is not what `kcsearch export` writes",
+                path=label,
+                line=line,
+                field=name,
+            )
+    if not record.get("key"):
+        raise InputError("{path}:{line}: the document has no key", path=label, line=line)
+    return Document(
+        record["text"],
+        record["key"],
+        record.get("source"),
+        record.get("line"),
+        record.get("metadata") or {},
+    )
+
+
+def _vector(numbers: object, dim: int, label: str, line: int) -> np.ndarray:
+    if not isinstance(numbers, list) or not all(isinstance(n, int | float) for n in numbers):
+        raise InputError(
+            "{path}:{line}: the field {field!r} is not what `kcsearch export` writes",
+            path=label,
+            line=line,
+            field="vector",
+        )
+    with np.errstate(over="ignore"):  # `vector_fault` tells what became of it
+        return np.array(numbers, np.float64).astype(VECTOR_DTYPE)
+
+
+def _matrix(path: Path) -> np.ndarray:
+    """float32 (n, dim), mapped rather than read."""
+    try:
+        matrix: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError("{path}: cannot be read ({reason})", path=path, reason=error) from None
+    if matrix.ndim != 2 or matrix.dtype != VECTOR_DTYPE:
+        raise InputError("{path}: not a matrix of float32", path=path)
+    return matrix

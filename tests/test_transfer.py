@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from doubles import HashEncoder
+from stored import LONG, documents, made, opened
+
+from kcsearch.collection import Collection
+from kcsearch.errors import InputError, ModelMismatchError
+from kcsearch.types import Document
+
+N_WINDOWS = len(HashEncoder().split(LONG))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return made(tmp_path / "c")
+
+
+def exported(path: Path, file: Path, **options: bool) -> Path:
+    with opened(path) as collection:
+        collection.export(file, **options)
+    return file
+
+
+def rows(path: Path) -> list[tuple[Document, bytes]]:
+    """Every row with its vector; a bit that differs shows."""
+    with opened(path) as collection:
+        ids = collection._store.row_ids().tolist()
+        vectors = collection._store.vectors(ids)
+        return list(zip(collection.list(), [v.tobytes() for v in vectors], strict=True))
+
+
+def test_documents_come_whole_as_list_prints_them(path: Path, tmp_path: Path) -> None:
+    lines = exported(path, tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0]) == {
+        "key": "k0",
+        "text": documents()[0].text,
+        "source": "a.txt",
+        "line": 1,
+        "metadata": {"n": 0},
+    }
+    assert [json.loads(line)["key"] for line in lines] == [f"k{i}" for i in range(40)] + ["long"]
+    assert json.loads(lines[-1])["text"] == LONG
+    assert "환불" in lines[0]
+
+
+def test_conditions_choose_what_is_written(path: Path) -> None:
+    out = io.StringIO()
+    with opened(path) as collection:
+        assert collection.export(out, filters={"n": "7"}) == 1
+        assert collection.export(out, where="line > :n", params={"n": 38}) == 2
+    assert [json.loads(line)["key"] for line in out.getvalue().splitlines()] == ["k7", "k38", "k39"]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.npy"])
+def test_rows_with_vectors_come_back_bit_for_bit(name: str, path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / name, vectors=True)
+    encoder = HashEncoder()
+    with Collection(tmp_path / "new", encoder=encoder) as new:
+        report = new.import_(file)
+        assert (report.n_read, report.n_added, report.n_windows) == (41, 41, N_WINDOWS)
+        assert new.get("long").text == LONG
+        assert not any(check.n_wrong for check in new.verify())
+    assert encoder.n_encoded == 0
+    assert rows(tmp_path / "new") == rows(path)
+
+
+def test_documents_alone_are_embedded_again(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "all.jsonl")
+    encoder = HashEncoder()
+    with Collection(tmp_path / "new", encoder=encoder) as new:
+        assert new.import_(file).n_added == 41
+        assert new.import_(file).n_unchanged == 41
+    assert encoder.n_encoded == 40 + N_WINDOWS
+    assert rows(tmp_path / "new") == rows(path)
+
+
+def test_importing_again_replaces(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "rows.jsonl", vectors=True)
+    with opened(path) as collection:
+        collection.add([Document("그 사이에 바뀐 글", "k3"), Document("짧아진 글", "long")])
+        report = collection.import_(file)
+        assert (report.n_changed, report.n_added) == (41, 0)
+        assert sorted(d.key for d in collection.list(where="window_of IS NULL")) == sorted(
+            f"k{i}" for i in range(40)
+        )
+        assert collection.get("k3") == documents()[3]
+        assert not any(check.n_wrong for check in collection.verify())
+
+
+def test_the_matrix_is_numpys(path: Path, tmp_path: Path) -> None:
+    matrix = np.load(exported(path, tmp_path / "v.npy"), allow_pickle=False)
+    with opened(path) as collection:
+        stored = collection._store.vectors(collection._store.row_ids().tolist())
+    np.testing.assert_array_equal(matrix, stored)
+    lines = (tmp_path / "v.npy.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + len(matrix)
+
+
+def test_an_empty_collection_goes_out_and_comes_back(tmp_path: Path) -> None:
+    path = made(tmp_path / "c", 0, with_long=False)
+    for name in ("a.jsonl", "v.npy"):
+        file = exported(path, tmp_path / name)
+        with Collection(tmp_path / name[0], encoder=HashEncoder()) as new:
+            assert new.import_(file).n_read == 0
+
+
+def test_vectors_of_another_model_are_refused(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "rows.jsonl", vectors=True)
+    with (
+        Collection(tmp_path / "new", encoder=HashEncoder(limit=50)) as new,
+        pytest.raises(ModelMismatchError, match="they differ in limit"),
+    ):
+        new.import_(file)
+
+
+def changed(file: Path, **fields: object) -> Path:
+    """The second line, which holds the first row, with other fields."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    lines[1] = json.dumps({**json.loads(lines[1]), **fields})
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"vector": None}, ":2: the field 'vector' is not what"),
+        ({"vector": "1 2 3"}, ":2: the field 'vector' is not what"),
+        ({"vector": [{}]}, ":2: the field 'vector' is not what"),
+        ({"vector": [1.0, 2.0]}, ":2: the document cannot be used: its vector does not have 64"),
+        ({"vector": [0.0] * 64}, ":2: the document cannot be used: its vector has the length 0"),
+        ({"vector": [1e300] * 64}, ":2: the document cannot be used: its vector holds"),
+        ({"key": None}, ":2: the document has no key"),
+        ({"key": 7}, ":2: the field 'key' is not what"),
+        ({"line": True}, ":2: the field 'line' is not what"),
+        ({"metadata": []}, ":2: the field 'metadata' is not what"),
+        ({"text": None}, ":2: not a document as `kcsearch export` writes it"),
+    ],
+)
+def test_what_no_export_writes_is_told_with_its_line(
+    fields: dict[str, object], message: str, path: Path, tmp_path: Path
+) -> None:
+    file = changed(exported(path, tmp_path / "rows.jsonl", vectors=True), **fields)
+    with (
+        Collection(tmp_path / "new", encoder=HashEncoder()) as new,
+        pytest.raises(InputError, match=message),
+    ):
+        new.import_(file)
+
+
+def test_a_pickle_in_a_matrix_is_not_opened(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "v.npy")
+    np.save(file, np.array([{"a": 1}], object), allow_pickle=True)
+    with opened(path) as collection, pytest.raises(InputError, match="cannot be read"):
+        collection.import_(file)
+    np.save(file, np.eye(3))
+    with opened(path) as collection, pytest.raises(InputError, match="not a matrix of float32"):
+        collection.import_(file)
+
+
+@pytest.mark.parametrize("n", [3, 99])
+def test_a_matrix_and_lines_of_two_exports_are_refused(n: int, path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "v.npy")
+    np.save(file, np.resize(np.load(file), (n, 64)))
+    with opened(path) as collection, pytest.raises(InputError, match="not of one export"):
+        collection.import_(file)
+
+
+def test_a_failed_export_leaves_the_old_file(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "all.jsonl")
+    before = file.read_bytes()
+    with opened(path) as collection, pytest.raises(InputError, match="--where"):
+        collection.export(file, where="nonsense")
+    assert file.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["all.jsonl", "c"]
+
+
+def test_a_missing_file_is_told(path: Path, tmp_path: Path) -> None:
+    for name in ("no.jsonl", "no.npy"):
+        with opened(path) as collection, pytest.raises(InputError, match="no such file"):
+            collection.import_(tmp_path / name)
