@@ -41,6 +41,10 @@ HEAVY = {
     "rich": {"cli"},
     "sentence_transformers": set(),
     "langchain_core": {"integrations"},
+    "pydantic": {"integrations", "server"},
+    "fastapi": {"server"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
     "sqlite3": STORE,
 }
 PICKLERS = ("joblib", "dill", "cloudpickle", "shelve", "marshal")

@@ -24,7 +24,7 @@ _PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- end of reference -->)", re.DOTALL)
 COMMANDS = ["", "index", "query", "get", "list", "delete", "status", "models", "models show"]
 COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
-COMMANDS += ["export", "import"]
+COMMANDS += ["export", "import", "serve"]
 
 
 def rendered(page: str) -> str:

@@ -780,6 +780,32 @@ KOREAN: dict[str, str] = {
     "{path} has no {name} (of {n} missing tensors): its vectors would come from random numbers": (
         "{path}: {name}이(가) 없습니다 (없는 텐서 {n}개). 벡터가 무작위 값이 됩니다"
     ),
+    # serve
+    "Serve a collection over HTTP, with a page to search it.\n\n"
+    "Who must send a token is told it in the variable KCSEARCH_TOKEN; without one the server "
+    "listens on this machine alone.": (
+        "컬렉션을 HTTP로 열고, 검색하는 웹 페이지를 함께 냅니다.\n\n"
+        "토큰은 KCSEARCH_TOKEN 변수로 정합니다. 토큰이 없으면 이 컴퓨터 안에서만 받습니다."
+    ),
+    "The address to listen at.": "요청을 받을 주소.",
+    "The port; 0 for any that is free.": "포트 번호. 0이면 비어 있는 아무 포트.",
+    "Another name that the server answers to; repeatable.": (
+        "서버가 응답할 다른 호스트 이름. 여러 번 쓸 수 있습니다."
+    ),
+    "Let those with the token add and delete.": "토큰을 가진 쪽이 넣고 지울 수 있게 합니다.",
+    "Serving {path} at {url} (Ctrl-C ends it)": (
+        "{path} 컬렉션을 {url} 에서 엽니다 (Ctrl-C로 끝냅니다)"
+    ),
+    "the token has at least 16 ASCII characters and no space": (
+        "토큰은 공백 없는 ASCII 문자 16자 이상이어야 합니다"
+    ),
+    "{host} can be reached from other machines: set a token in KCSEARCH_TOKEN": (
+        "{host} 주소는 다른 컴퓨터에서도 닿습니다. KCSEARCH_TOKEN에 토큰을 정하십시오"
+    ),
+    "--writable needs a token in KCSEARCH_TOKEN": (
+        "--writable에는 KCSEARCH_TOKEN에 정한 토큰이 필요합니다"
+    ),
+    "cannot listen at {host}:{port} ({reason})": "{host}:{port} 에서 받을 수 없습니다 ({reason})",
     # integrations/
     "this needs {package}: pip install 'kcsearch[{extra}]'": (
         "{package} 패키지가 필요합니다: pip install 'kcsearch[{extra}]'"

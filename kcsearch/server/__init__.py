@@ -1,0 +1,1 @@
+"""A collection over HTTP, with a page to search it: `kcsearch serve`."""
