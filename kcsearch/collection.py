@@ -25,13 +25,14 @@ from kcsearch.errors import (
     ModelError,
     ModelMismatchError,
 )
-from kcsearch.hangul import TOKENIZER_VERSION, normalize
+from kcsearch.hangul import TOKENIZER_VERSION, fold, normalize
 from kcsearch.index_cache import IndexCache
+from kcsearch.interpretation import interpret
 from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.turns import Turns
-from kcsearch.types import Document, Encoder, Hit, IndexReport, Mode
+from kcsearch.types import Document, Encoder, Hit, IndexReport, Interpretation, Mode
 from kcsearch.write_lock import write_lock
 
 if TYPE_CHECKING:  # a query needs none of it
@@ -466,13 +467,20 @@ class Collection:
         _refuse_single(queries)
         if not queries:
             return []
-        with self._lock:
-            vectors = self.embed_queries(queries)
-            with self._searcher(top_k, filters, where, params) as searcher:
-                return [
-                    searcher.search(mode, normalize(query), vector, top_k, min_score)
-                    for query, vector in zip(queries, vectors, strict=True)
-                ]
+        _refuse_empty(queries)  # before a model is loaded for them
+        with self._lock, self._searcher(top_k, filters, where, params) as searcher:
+            asked = [interpret(normalize(query), self._store) for query in queries]
+            vectors = self.embed_queries([one.text for one in asked])
+            return [
+                searcher.search(mode, one, vector, top_k, min_score)
+                for one, vector in zip(asked, vectors, strict=True)
+            ]
+
+    def interpret(self, query: str) -> Interpretation:
+        """What `search` takes a query for: as typed, a keyboard slip mended, or 초성 read."""
+        _refuse_empty([query])
+        with self._lock, self._store.snapshot():
+            return interpret(normalize(query), self._store)
 
     def similar(
         self,
@@ -530,11 +538,7 @@ class Collection:
 
     def embed_queries(self, queries: Sequence[str]) -> np.ndarray:
         """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
-        for query in queries:
-            if not isinstance(query, str):
-                raise InputError("a query is a string, not {query!r}", query=query)
-            if not query.strip():
-                raise InputError("the query is empty")
+        _refuse_empty(queries)
         windows = [self.encoder.split(normalize(query)) for query in queries]
         vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
@@ -681,6 +685,14 @@ def _refuse_single(texts: object) -> None:
     """A string is a sequence of strings, too: its characters."""
     if isinstance(texts, str):
         raise InputError("a list of strings is asked for, not the string {text!r}", text=texts)
+
+
+def _refuse_empty(queries: Iterable[str]) -> None:
+    for query in queries:
+        if not isinstance(query, str):
+            raise InputError("a query is a string, not {query!r}", query=query)
+        if not fold(query).strip():
+            raise InputError("the query is empty")
 
 
 def _joined(rows: Sequence[StoredRow], key: str) -> Document:

@@ -137,6 +137,47 @@ def is_choseong_query(text: str) -> bool:
     return len(different) > 1 and different != {"ㅋ", "ㅎ"}
 
 
+def with_initials(first: str, second: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The ranges, ends included, of the syllables that begin with these two letters.
+
+    >>> with_initials("ㅅ", "ㅇ")
+    (('사', '싷'), ('아', '잏'))
+    """
+    starts = [0xAC00 + INITIALS.index(letter) * 588 for letter in (first, second)]
+    one, two = ((chr(start), chr(start + 587)) for start in starts)
+    return one, two
+
+
+def match_choseong(query: str, text: str) -> tuple[float, str] | None:
+    """How well a text answers a 초성 query, and the words that it stands for there.
+
+    Every word of the query has to be in a word of the text. The score, in [0, 2], is the share of
+    query words that begin a word, and the share of the text's letters that they cover.
+
+    >>> match_choseong("ㅎㅅㅇ", "안녕하세요")
+    (0.6, '하세요')
+    >>> match_choseong("ㅇㄴ", "안녕 친구")
+    (1.5, '안녕')
+    """
+    folded = fold(text)
+    letters = "".join(
+        INITIALS[(ord(c) - 0xAC00) // 588] if "가" <= c <= "힣" else c for c in folded
+    )
+    words = choseong(fold(query)).split()
+    n_beginning, readings = 0, []
+    for word in words:
+        place = f" {letters}".find(f" {word}")
+        is_beginning = place >= 0
+        if not is_beginning:
+            place = letters.find(word)
+            if place < 0:
+                return None
+        n_beginning += is_beginning
+        readings.append(folded[place : place + len(word)])
+    covered = sum(map(len, words)) / max(1, len("".join(letters.split())))
+    return n_beginning / len(words) + min(1.0, covered), " ".join(readings)
+
+
 # -- comments, as KcBERT was trained on them -----------------------------------------------------
 
 # soynlp 0.0.493, normalizer.repeat_normalize: four or more of the same become num_repeats = 2.

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from kcsearch.errors import InputError
 from kcsearch.fusion import N_CANDIDATES, Background, Joined, fuse, token_weights
-from kcsearch.hangul import normalize, query_tokens
+from kcsearch.hangul import is_choseong_query, normalize, query_tokens
+from kcsearch.interpretation import find_by_initials
 from kcsearch.text_store import TextStore
-from kcsearch.types import Explanation, Hit, Mode, VectorIndex
+from kcsearch.types import Explanation, Hit, Interpretation, Mode, VectorIndex
 
 # Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
 _SPARE_CANDIDATES = 10
@@ -44,17 +45,24 @@ class Searcher:
         self._unwanted = [-1, *unwanted]  # -1: where the index had no more
 
     def search(
-        self, mode: Mode, query: str, vector: np.ndarray, top_k: int, min_score: MinScore
+        self,
+        mode: Mode,
+        asked: Interpretation,
+        vector: np.ndarray,
+        top_k: int,
+        min_score: MinScore,
     ) -> list[Hit]:
         """Raises InputError for a mode that there is not, or a `min_score` that means nothing."""
         least = least_cosine(min_score, self._background)
+        if mode not in get_args(Mode):
+            raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
         if mode == "dense":
             return self._dense(vector, top_k, least)
+        if is_choseong_query(asked.query) and asked.text != asked.query:
+            return self._by_initials(asked.query, vector, top_k, least)
         if mode == "lexical":
-            return self._lexical(query, vector, top_k, least)
-        if mode == "hybrid":
-            return self._hybrid(query, vector, top_k, least)
-        raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
+            return self._lexical(asked.text, vector, top_k, least)
+        return self._hybrid(asked.text, vector, top_k, least)
 
     def nearest(self, vector: np.ndarray, top_k: int, min_score: MinScore) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
@@ -66,6 +74,19 @@ class Searcher:
         return self._hits(
             [(row_id, cosines[row_id], None) for row_id in ordered], cosines, top_k, least
         )
+
+    def _by_initials(
+        self, query: str, vector: np.ndarray, top_k: int, least: float | None
+    ) -> list[Hit]:
+        """Those that hold words with these leading consonants; vector: of what they stand for."""
+        found = find_by_initials(query, self._store)
+        if self._allowed is not None:
+            allowed = set(self._allowed.tolist())
+            found = [one for one in found if one[0] in allowed]
+        found = found[: top_k if least is None else _MOST_CANDIDATES]
+        cosines = self._cosines([row_id for row_id, _, _ in found], vector)
+        scored = [(row_id, score, None) for row_id, score, _ in found]
+        return self._hits(scored, cosines, top_k, least)
 
     def _lexical(
         self, query: str, vector: np.ndarray, top_k: int, least: float | None

@@ -259,10 +259,7 @@ class TextStore:
 
     def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
         """How many rows hold each of `tokens` of `hangul.query_tokens`."""
-        self._all(
-            """CREATE VIRTUAL TABLE IF NOT EXISTS temp.token_rows
-               USING fts5vocab (main, documents_fts, row)"""
-        )
+        self._all(_VOCABULARY)
         frequencies = {}
         for token in tokens:
             if token.endswith("*"):
@@ -279,6 +276,22 @@ class TextStore:
                USING fts5vocab (main, documents_fts, instance)"""
         )
         return self.select("SELECT doc, term, offset FROM token_places")
+
+    def tokens_between(self, first: tuple[str, str], second: tuple[str, str]) -> list[str]:
+        """Tokens of two letters that lie in these ranges, ends included."""
+        self._all(_VOCABULARY)
+        sql = """SELECT term FROM temp.token_rows WHERE term >= ? AND term < ?
+                 AND length(term) = 2 AND substr(term, 2) BETWEEN ? AND ?"""
+        after = chr(ord(first[1]) + 1)
+        return [term for (term,) in self._all(sql, first[0], after, *second)]
+
+    def rows_with_each(self, groups: Sequence[Sequence[str]]) -> list[int]:
+        """Row ids of the rows that hold a token of every group."""
+        if not groups or not all(groups):
+            return []
+        words = " AND ".join(f"({' OR '.join(map(_match_word, group))})" for group in groups)
+        sql = "SELECT rowid FROM documents_fts WHERE documents_fts MATCH ?"
+        return [row_id for (row_id,) in self._all(sql, words)]
 
     def matching(
         self, filters: Mapping[str, str], where: str | None, params: Mapping[str, Any]
@@ -555,6 +568,8 @@ class TextStore:
 
 NEEDED_SETTINGS = ("collection_id", "dim", "model", "model_reference", "model_stamp")
 _STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
+_VOCABULARY = """CREATE VIRTUAL TABLE IF NOT EXISTS temp.token_rows
+                 USING fts5vocab (main, documents_fts, row)"""
 _COUNT_MATCHES = "SELECT count(*) FROM documents_fts WHERE documents_fts MATCH ?"
 _COLUMNS = "row_id, key, text, source, line, metadata, text_hash, window_of"
 _SEEN = "seen (key TEXT PRIMARY KEY, source TEXT, line INTEGER) WITHOUT ROWID"

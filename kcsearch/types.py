@@ -55,9 +55,10 @@ class Hit:
     """A document that answers a query.
 
     rank: 1 is the best. score: what `rank` is ordered by: the cosine in dense mode, BM25 in lexical
-    mode, nats of surprise in hybrid mode (see fusion.py). cosine: of query and document vector, in
-    [-1, 1], whichever way the hit was found. percentile: how many of 100 random pairs of the
-    collection are less near than this cosine; None in a small collection, which has too few pairs.
+    mode, nats of surprise in hybrid mode (see fusion.py), for a 초성 query how well its letters fit
+    (`hangul.match_choseong`). cosine: of query and document vector, in [-1, 1], whichever way the
+    hit was found. percentile: how many of 100 random pairs of the collection are less near than
+    this cosine; None in a small collection, which has too few pairs.
     explanation: in hybrid mode, how the score came about.
     """
 
@@ -102,6 +103,20 @@ class Hit:
             "line": self.line,
             "metadata": dict(self.metadata),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """What a query was taken for.
+
+    query: as it was asked. text: what is embedded and looked up; another than `query` if nothing
+    holds that and it is a keyboard slip, or if it consists of leading consonants (초성).
+    suggestion: what was perhaps meant instead.
+    """
+
+    query: str
+    text: str
+    suggestion: str | None = None
 
 
 @dataclass(slots=True)

@@ -29,7 +29,16 @@ VECTORS = {"faiss_index", "milvus_index"}
 # These parts do not know one another; the rest (how text becomes vectors) is one part.
 PARTS = [STORE, VECTORS, {"readers"}, {"fusion"}, {"evaluation"}, {"write_lock"}, {"keyboard"}]
 PARTS += [{"turns"}]
-JOINERS = {"indexing", "index_cache", "searching", "verification", "backing_up", "transfer"}
+JOINERS = {
+    "indexing",
+    "index_cache",
+    "interpretation",
+    "searching",
+    "verification",
+    "backing_up",
+    "transfer",
+}
+ROOMS_OF_JOINERS = {"fusion", "index_cache", "interpretation", "keyboard", "readers"}
 HEAVY = {
     "faiss": {"faiss_index"},
     "sqlite_utils": {"schema"},
@@ -119,7 +128,7 @@ def is_allowed(importer: str, imported: str) -> bool:
     if imported in LEAVES:
         return True
     if importer in JOINERS:
-        return imported in STORE | VECTORS | {"fusion", "index_cache", "readers"}
+        return imported in STORE | VECTORS | ROOMS_OF_JOINERS
     return imported not in JOINERS and part_of(importer) == part_of(imported)
 
 

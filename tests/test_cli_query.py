@@ -355,3 +355,14 @@ def test_a_small_collection_has_no_percentiles(tmp_path: Path) -> None:
     done = kcsearch(tmp_path, "query", "비", "--min-score", "p99")
     assert (done.code, done.out) == (2, "")
     assert "the collection is too small for percentiles. Use a cosine" in done.err
+
+
+def test_what_a_query_is_taken_for_is_told_on_stderr(folder: Path) -> None:
+    done = kcsearch(folder, "query", "dkssudgktpdy", "-k", "1", "-f", "plain")
+    said = (
+        "Nothing holds dkssudgktpdy; "
+        "this is for 안녕하세요, as if typed in the other keyboard mode\n"
+    )
+    assert done == Run(0, "안녕하세요, 처음 뵙겠습니다.\n", said)
+    done = kcsearch(folder, "query", "ㅇㄴㅎㅅㅇ", "-f", "plain")
+    assert done == Run(0, "안녕하세요, 처음 뵙겠습니다.\n", "ㅇㄴㅎㅅㅇ is read as 안녕하세요\n")

@@ -22,6 +22,7 @@ SHOWN_FOLDER = "/home/you/notes"
 _CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- end of reference -->)", re.DOTALL)
+_SECONDS = re.compile(r"\(\d+\.\d s\)$", re.MULTILINE)
 COMMANDS = ["", "index", "query", "get", "list", "delete", "status", "models", "models show"]
 COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
 COMMANDS += ["export", "import", "serve"]
@@ -44,6 +45,14 @@ def python_examples(page: str) -> list[str]:
 def comparable(page: str) -> str:
     """The page without what differs from machine to machine: cosines, sizes and seconds."""
     return re.sub(r"-?\d+\.\d+", "N", page)
+
+
+def with_times_of(page: str, fresh: str) -> str:
+    """`fresh` with the seconds that `page` tells, if it tells as many: they differ by the day."""
+    times = iter(_SECONDS.findall(page))
+    if len(_SECONDS.findall(page)) != len(_SECONDS.findall(fresh)):
+        return fresh
+    return _SECONDS.sub(lambda _: next(times), fresh)
 
 
 def _console(block: str, folder: Path) -> str:
@@ -84,7 +93,7 @@ def main() -> None:
     page = README.read_text(encoding="utf-8")
     fresh = rendered(page)
     if sys.argv[1:] == ["--write"]:
-        README.write_text(fresh, encoding="utf-8")
+        README.write_text(with_times_of(page, fresh), encoding="utf-8")
     elif comparable(fresh) != comparable(page):
         sys.exit("README.md is not what its examples print: python -m tools.readme --write")
 

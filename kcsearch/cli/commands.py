@@ -24,10 +24,11 @@ from kcsearch.cli.options import (
 )
 from kcsearch.cli.printing import HitPrinter, print_documents, print_lines, tell
 from kcsearch.errors import InputError
+from kcsearch.hangul import is_choseong_query
 
 if TYPE_CHECKING:  # numpy, FAISS and SQLite wait until a command needs them
     from kcsearch.collection import Collection
-    from kcsearch.types import Hit
+    from kcsearch.types import Hit, Interpretation
 
 commands = typer.Typer()
 
@@ -221,12 +222,26 @@ def _answers(
     opened: Collection, queries: Iterable[str], top_k: int, conditions: Mapping[str, Any]
 ) -> Iterator[tuple[str, Sequence[Hit]]]:
     """Each query with its hits; those from stdin as soon as their line is there."""
-    for text in queries:
-        if text != "-":
-            yield text, opened.search(text, top_k, **conditions)
-            continue
-        for line in _stdin_lines():
-            yield line, opened.search(line, top_k, **conditions)
+    for given in queries:
+        for text in _stdin_lines() if given == "-" else [given]:
+            hits = opened.search(text, top_k, **conditions)
+            _tell_interpretation(opened.interpret(text))
+            yield text, hits
+
+
+def _tell_interpretation(asked: Interpretation) -> None:
+    if asked.text != asked.query and is_choseong_query(asked.query):
+        tell(say("{query} is read as {text}"), query=asked.query, text=asked.text)
+    elif asked.text != asked.query:
+        tell(
+            say(
+                "Nothing holds {query}; this is for {text}, as if typed in the other keyboard mode"
+            ),
+            query=asked.query,
+            text=asked.text,
+        )
+    elif asked.suggestion is not None:
+        tell(say("Did you mean {text}?"), text=asked.suggestion)
 
 
 def _stdin_lines() -> Iterator[str]:

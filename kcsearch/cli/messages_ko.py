@@ -161,6 +161,11 @@ KOREAN: dict[str, str] = {
     "key": "키",
     "text": "본문",
     "percentile": "백분위",
+    "{query} is read as {text}": "{query}: {text}(으)로 읽었습니다",
+    "Nothing holds {query}; this is for {text}, as if typed in the other keyboard mode": (
+        "{query}이(가) 든 문서가 없어, 한/영을 바꿔 친 {text}(으)로 찾았습니다"
+    ),
+    "Did you mean {text}?": "혹시 {text}을(를) 찾으십니까?",
     "cosine": "코사인",
     "bundled": "내장",
     "cached": "캐시에 있음",

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from kcsearch.display import display_width, fit, visible
@@ -52,12 +52,17 @@ def _csv_row(cells: Sequence[Any], delimiter: str) -> str:
 
 
 def as_table(
-    rows: Sequence[Sequence[str]], header: Sequence[str] = (), width: int | None = None
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str] = (),
+    width: int | None = None,
+    mark: Callable[[int, str], str] | None = None,
 ) -> str:
     """Columns aligned by display width (Hangul takes two).
 
     width: of the terminal. To fit it, the last column loses its end, the others their beginning
     when they take more than a third: of `notes/2024/docs.txt:12` the end says more.
+    mark: may add what takes no room (bold) to a row's last cell; it gets the row's number, -1 for
+    the header, and the cell as it fits.
 
     >>> print(as_table([["1", "서울"], ["2", "부산항"]], ["#", "text"]))
     #  text
@@ -70,10 +75,12 @@ def as_table(
         widths[:-1] = [min(w, max(8, width // 3)) for w in widths[:-1]]
         widths[-1] = max(8, min(widths[-1], width - sum(w + 2 for w in widths[:-1])))
     lines = []
-    for row in shown:
+    for number, row in enumerate(shown, -1 if header else 0):
         *others, last = zip(row, widths, strict=True)
         cells = [fit(_ending(cell, w), w) for cell, w in others]
-        lines.append("  ".join([*cells, fit(*last)]).rstrip())
+        text = fit(*last).rstrip()
+        cells.append(mark(number, text) if mark else text)
+        lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 

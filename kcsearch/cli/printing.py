@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from kcsearch.cli import output
+from kcsearch.cli import highlight, output
 from kcsearch.cli.messages import say
 from kcsearch.display import visible
 from kcsearch.errors import KcsearchError
@@ -78,17 +78,29 @@ class HitPrinter:
             print_lines([""] * self._has_begun + [visible(f"# {query}")])
             self._has_begun = True
         header = ["#", say("cosine"), say("percentile"), say("key"), say("text")]
-        rows = []
+        rows: list[list[str]] = []
+        tokens: dict[int, tuple[str, ...]] = {}  # to make bold, by row
+        whole: dict[int, str] = {}  # rows that are not cut
         for hit in hits:
             for document in self._around(hit):
+                if document.key == hit.key and hit.explanation is not None and self._explain:
+                    tokens[len(rows)] = hit.explanation.matched
                 first = _numbers(hit) if document.key == hit.key else [""] * 4
                 rows.append([*first, document.text])
             if self._explain:
-                rows.append([*[""] * 4, _explained(hit)])
+                whole[len(rows)] = _explained(hit)
+                rows.append([*[""] * 4, whole[len(rows)]])
         if not any(hit.percentile for hit in hits):  # a small collection has none
             header, *rows = ([*row[:2], *row[3:]] for row in [header, *rows])
+        is_bold = highlight.is_wanted()
+
+        def mark(row: int, text: str) -> str:
+            if row in tokens and is_bold:
+                return highlight.highlight(text, tokens[row])
+            return visible(whole.get(row, text))
+
         if hits:
-            print_lines([output.as_table(rows, header, _width())])
+            print_lines([output.as_table(rows, header, _width(), mark)])
 
     def _around(self, hit: Hit) -> Sequence[Document]:
         return self._opened.around(hit.document, self._context) if self._context else [hit.document]
@@ -115,7 +127,7 @@ def _explained(hit: Hit) -> str:
         dense_rank=told.dense_rank or "-",
         lexical=f"{told.lexical:.2f}",
         lexical_rank=told.lexical_rank or "-",
-        matched=" ".join(told.matched) or "-",
+        matched=", ".join(highlight.matched_words(hit.text, told.matched)) or "-",
     )
 
 
