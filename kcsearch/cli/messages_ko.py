@@ -797,6 +797,12 @@ KOREAN: dict[str, str] = {
     "Another name that the server answers to; repeatable.": (
         "서버가 응답할 다른 호스트 이름. 여러 번 쓸 수 있습니다."
     ),
+    "Serve a collection to assistants by the Model Context Protocol.\n\n"
+    "Over standard input and output, as assistants start it, or over HTTP.": (
+        "AI 비서가 Model Context Protocol로 컬렉션을 검색하게 합니다.\n\n"
+        "비서가 직접 실행할 때는 표준 입출력으로, 아니면 HTTP로 주고받습니다."
+    ),
+    "Over HTTP, at http://HOST:PORT/mcp.": "HTTP로, http://HOST:PORT/mcp 주소에서.",
     "Let those with the token add and delete.": "토큰을 가진 쪽이 넣고 지울 수 있게 합니다.",
     "Serving {path} at {url} (Ctrl-C ends it)": (
         "{path} 컬렉션을 {url} 에서 엽니다 (Ctrl-C로 끝냅니다)"
