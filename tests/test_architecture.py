@@ -42,7 +42,7 @@ ROOMS_OF_JOINERS = {"fusion", "index_cache", "interpretation", "keyboard", "read
 HEAVY = {
     "faiss": {"faiss_index"},
     "sqlite_utils": {"schema"},
-    "torch": {"engines"},
+    "torch": {"engines", "finetuning"},
     "transformers": {"engines"},
     "filelock": {"write_lock"},
     "typer": {"cli"},

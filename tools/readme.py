@@ -25,7 +25,7 @@ _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- end of reference --
 _SECONDS = re.compile(r"\(\d+\.\d s\)$", re.MULTILINE)
 COMMANDS = ["", "index", "query", "get", "list", "delete", "status", "models", "models show"]
 COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
-COMMANDS += ["export", "import", "serve", "mcp"]
+COMMANDS += ["export", "import", "serve", "mcp", "train"]
 
 
 def rendered(page: str) -> str:

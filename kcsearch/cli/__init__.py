@@ -13,6 +13,7 @@ from kcsearch.cli.maintenance_commands import maintenance_commands
 from kcsearch.cli.messages import examples, say
 from kcsearch.cli.model_commands import model_commands, models_app
 from kcsearch.cli.serve_commands import serve_commands
+from kcsearch.cli.train_command import train_command
 from kcsearch.cli.transfer_commands import transfer_commands
 from kcsearch.cli.usage import Command, Group
 
@@ -36,6 +37,7 @@ for group in (
     maintenance_commands,
     model_commands,
     serve_commands,
+    train_command,
 ):
     app.registered_commands += group.registered_commands
 app.add_typer(models_app, name="models")

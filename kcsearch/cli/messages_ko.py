@@ -828,4 +828,65 @@ KOREAN: dict[str, str] = {
         "필터 {name!r}: 문자열, 숫자, 참·거짓 중 하나여야 합니다. 받은 값: {value!r}"
     ),
     "{n} texts, but {m} {name}": "텍스트는 {n}개인데 {name} 항목은 {m}개입니다",
+    # training
+    "Adapt a model to your own texts or pairs, as a new model folder.": (
+        "모델을 내 글이나 짝지은 글에 맞추어 새 모델 폴더로 만듭니다."
+    ),
+    "The model folder to write; a new one.": "만들 모델 폴더. 없는 이름이어야 합니다.",
+    "What one passage is [default: line; paragraph in Markdown].": (
+        "구절 하나의 단위 [기본값: line, Markdown은 paragraph]."
+    ),
+    "The field with what belongs to the text [default: texts are passages].": (
+        "본문과 짝이 되는 글이 든 필드 [기본값: 본문을 구절로 봅니다]."
+    ),
+    "The field with what only seems to belong to it.": "짝처럼 보이지만 아닌 글이 든 필드.",
+    "Times that all texts are read.": "모든 글을 읽는 횟수.",
+    "Texts in a step.": "한 단계에 쓰는 글의 수.",
+    "The highest learning rate.": "가장 높을 때의 학습률.",
+    "Part of the texts to measure by.": "학습하지 않고 측정에만 쓰는 글의 비율.",
+    "Pieces of a text that are read.": "글 하나에서 읽는 조각 수.",
+    "Of all random choices.": "모든 무작위 선택의 씨앗.",
+    "--negative-field needs --positive-field": "--negative-field에는 --positive-field가 필요합니다",
+    "Going on at step {step}.": "{step}단계부터 이어서 합니다.",
+    "Learning from {n} texts or pairs; measuring by {held_out}.": (
+        "글이나 짝 {n}개로 학습하고 {held_out}개로 측정합니다."
+    ),
+    (
+        "Interrupted at step {step} of {n}. The same command goes on from there; to give it up, "
+        "remove {folder}"
+    ): (
+        "{n}단계 중 {step}단계에서 멈췄습니다. 같은 명령을 다시 실행하면 이어서 합니다. 그만두려면 "
+        "{folder} 폴더를 지우십시오"
+    ),
+    "No step made it better: the new model equals the old one.": (
+        "나아진 단계가 없어 새 모델은 원래 모델과 같습니다."
+    ),
+    "Answers among the first ten: {before} before, {after} now ({seconds} s)": (
+        "정답이 상위 열 개에 든 비율: 전 {before}, 지금 {after} ({seconds}초)"
+    ),
+    "The model is in {path}: `kcsearch index FILE --model {path}` uses it.": (
+        "모델은 {path}에 있습니다. `kcsearch index FILE --model {path}`로 씁니다."
+    ),
+    "step {step} of {n}: among the first ten {percent}, first {first}, loss {loss}": (
+        "{n}단계 중 {step}단계: 상위 열 개 {percent}, 첫째 {first}, 손실 {loss}"
+    ),
+    "{n} texts or pairs to learn from are too few: at least {least} are needed": (
+        "학습할 글이나 짝이 {n}개로는 너무 적습니다. 적어도 {least}개가 필요합니다"
+    ),
+    "{path} is there already, and nothing is overwritten: choose another name or remove it": (
+        "{path}이(가) 이미 있고 덮어쓰지 않습니다. 다른 이름을 고르거나 지우십시오"
+    ),
+    (
+        "{path}:{line}: no text in the field {field!r}, which has to hold what belongs to {text!r}"
+    ): "{path}:{line}: {text!r}의 짝이 들어 있어야 할 필드 {field!r}에 글이 없습니다",
+    "{path} is no checkpoint of a training run: remove it to begin anew": (
+        "{path}은(는) 학습 체크포인트가 아닙니다. 지우면 처음부터 다시 합니다"
+    ),
+    (
+        "{path} belongs to a run with other texts or options: give those again to go on with it, "
+        "or remove {folder} to begin anew"
+    ): (
+        "{path}은(는) 다른 글이나 옵션으로 하던 학습입니다. 이어서 하려면 그때의 글과 옵션을 주고, "
+        "처음부터 하려면 {folder} 폴더를 지우십시오"
+    ),
 }

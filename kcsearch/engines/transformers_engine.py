@@ -43,7 +43,7 @@ class TransformersEngine:
             torch.set_num_threads(threads)
         self._device = _device(device)
         self._dim, self._pooling = folder.dim, folder.pooling
-        model = _load(folder)
+        model = load_model(folder)
         self._pad = model.config.pad_token_id or 0  # XLM-R counts positions by it: it must be right
         self._model = model.to(self._device, _DTYPES[precision]).eval()
 
@@ -98,7 +98,7 @@ def _batches(ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         rows = rows[n_rows:]
 
 
-def _load(folder: ModelFolder) -> Any:
+def load_model(folder: ModelFolder) -> Any:
     """Load the encoder without its training heads; refuse weights that would be random."""
     try:
         with _quiet():
