@@ -544,6 +544,23 @@ class Collection:
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
         return unit(np.add.reduceat(vectors, starts, axis=0))
 
+    def n_known(self, keys: Iterable[str]) -> int:
+        """How many of these keys are of a document here."""
+        with self._lock, self._store.snapshot():
+            wanted = {normalize(key) for key in keys}
+            rows = self._store.rows_by_key(list(wanted))
+        return len(wanted & {key for row in rows for key in (row.document.key, row.whole_key)})
+
+    def index_recall(self, queries: Sequence[str], top_k: int = 10) -> float:
+        """Which share of the nearest rows of these queries, by exact comparison, FAISS finds."""
+        vectors = self.embed_queries(queries)
+        with self._lock, self._searcher(top_k, None, None, None) as searcher:
+            found = [{hit.key for hit in searcher.nearest(v, top_k, None)} for v in vectors]
+            best = self._store.nearest_exactly(vectors, top_k)
+            exact = [{row.document.key for row in self._store.rows(ids).values()} for ids in best]
+        n_wanted = sum(map(len, exact))
+        return sum(len(a & b) for a, b in zip(found, exact, strict=True)) / max(1, n_wanted)
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _rows_of(self, key: str) -> Sequence[StoredRow]:

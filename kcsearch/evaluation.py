@@ -12,6 +12,8 @@ from math import log2
 
 import numpy as np
 
+from kcsearch.types import Encoder
+
 Qrels = Mapping[str, Mapping[str, int]]  # query key -> document key -> grade; 0 is not relevant
 Run = Mapping[str, Sequence[str]]  # query key -> document keys, best first, each at most once
 MEASURES = ("success@1", "recall@1", "recall@5", "recall@10", "recall@100", "ndcg@10", "mrr")
@@ -93,6 +95,21 @@ def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -
     """
     with np.errstate(invalid="ignore"):
         return float(np.corrcoef(_ranks(np.asarray(a)), _ranks(np.asarray(b)))[0, 1])
+
+
+def pair_correlation(
+    encoder: Encoder, pairs: Sequence[tuple[str, str, float]], seed: int = 0
+) -> Estimate:
+    """Spearman between the cosine of two sentences and their score, with a bootstrap interval."""
+    a = encoder.encode([a for a, _, _ in pairs])
+    b = encoder.encode([b for _, b, _ in pairs])
+    cosines = np.einsum("ij,ij->i", a, b)
+    scores = np.array([pair[2] for pair in pairs])
+    rng = np.random.default_rng(seed)
+    draws = [rng.integers(0, len(pairs), len(pairs)) for _ in range(_N_RESAMPLES // 4)]
+    found = [spearman(cosines[draw], scores[draw]) for draw in draws]
+    low, high = np.nanquantile(found, (0.025, 0.975)) if len(pairs) > 2 else (np.nan, np.nan)
+    return Estimate(spearman(cosines, scores), float(low), float(high))
 
 
 def _measure(name: str) -> Callable[[Sequence[str], Mapping[str, int]], float]:

@@ -149,7 +149,7 @@ def test_without_a_command_the_help_is_an_error(tmp_path: Path) -> None:
         (["query", "비", "-k", "0"], "Invalid value for '--top-k' / '-k': "),
         (["query", "비", "-k", "x"], "Invalid value for '--top-k' / '-k': "),
         (["query", "비", "--format", "xml"], "Invalid value for '--format' / '-f': 'xml' is not"),
-        (["query", "비", "--min-score", "x"], "Invalid value for '--min-score': "),
+        (["delete", "k", "--wait", "x"], "Invalid value for '--wait': "),
         (["query", "비", "-k"], "Option '-k' requires an argument"),
         (["query", "비", "--param"], "Option '--param' requires an argument"),
         (["index"], "Missing argument 'PATH'"),

@@ -23,7 +23,18 @@ _CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTAL
 _PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*(?=<!-- end of reference -->)", re.DOTALL)
 _SECONDS = re.compile(r"\(\d+\.\d s\)$", re.MULTILINE)
-COMMANDS = ["", "index", "query", "get", "list", "delete", "status", "models", "models show"]
+COMMANDS = [
+    "",
+    "index",
+    "query",
+    "get",
+    "list",
+    "delete",
+    "status",
+    "eval",
+    "models",
+    "models show",
+]
 COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
 COMMANDS += ["export", "import", "serve", "mcp", "train"]
 

@@ -8,6 +8,7 @@ import typer
 
 from kcsearch import __version__
 from kcsearch.cli.commands import commands
+from kcsearch.cli.eval_command import eval_command
 from kcsearch.cli.index_command import index_command
 from kcsearch.cli.maintenance_commands import maintenance_commands
 from kcsearch.cli.messages import examples, say
@@ -33,6 +34,7 @@ app = typer.Typer(
 for group in (
     index_command,
     commands,
+    eval_command,
     transfer_commands,
     maintenance_commands,
     model_commands,

@@ -161,6 +161,54 @@ KOREAN: dict[str, str] = {
     "key": "키",
     "text": "본문",
     "percentile": "백분위",
+    "Measure the search against judged queries, or vectors against scored sentence pairs.": (
+        "판정이 달린 질의로 검색 품질을, 점수가 달린 문장 쌍으로 벡터를 잽니다."
+    ),
+    "JSON Lines, TSV or TREC topics.": "JSON Lines, TSV 또는 TREC 토픽.",
+    "Judgements as TREC's, BEIR's or JSON Lines.": "판정 파일: TREC, BEIR 또는 JSON Lines.",
+    "Measure this mode, or each.": "이 방식을, 또는 모두를 잽니다.",
+    "Sentence pairs with scores: Spearman's rank correlation with the cosine.": (
+        "점수가 달린 문장 쌍: 코사인과의 스피어먼 순위 상관."
+    ),
+    "Write a JSON line for each query and mode: its measures, what it found.": (
+        "질의와 방식마다 지표와 찾은 문서를 JSON 한 줄로 씁니다."
+    ),
+    "give QUERIES and QRELS, or --sts FILE, and not both": (
+        "QUERIES와 QRELS를 쓰거나 --sts FILE을 쓰십시오 (둘 다는 안 됩니다)"
+    ),
+    "no query of {queries} has a relevant document in {qrels}": (
+        "{queries}의 질의 가운데 {qrels}에 맞는 문서가 있는 것이 없습니다"
+    ),
+    "pairs": "쌍",
+    "Spearman": "스피어먼",
+    "95 % interval": "95 % 구간",
+    "measure": "지표",
+    "{n} queries, with 95 % intervals. Of the 10 nearest vectors the index finds {share}": (
+        "질의 {n}개, 95 % 구간. 가장 가까운 벡터 10개 가운데 색인이 찾는 비율: {share}"
+    ),
+    "Queries without a relevant document, left out: {n}": "맞는 문서가 없어 뺀 질의: {n}개",
+    "Judged queries whose text is not there, left out: {n}": (
+        "질의 파일에 없어 뺀 판정 질의: {n}개"
+    ),
+    "Relevant documents that the collection does not hold: {n} of {all}": (
+        "컬렉션에 없는 정답 문서: {all}개 중 {n}개"
+    ),
+    "{path}:{line}: the query {key!r} comes twice": (
+        "{path}:{line}: 질의 {key!r}이(가) 두 번 나옵니다"
+    ),
+    "{path}:{line}: the query is empty": "{path}:{line}: 질의가 비어 있습니다",
+    "{path}:{line}: no field {name}": "{path}:{line}: {name} 필드가 없습니다",
+    "{path}:{line}: {n} columns between tabs where {wanted} are needed": (
+        "{path}:{line}: 탭으로 나눈 열이 {n}개입니다 ({wanted}개 필요)"
+    ),
+    "{path}:{line}: {n} columns; judgements are QUERY DOCUMENT GRADE, or TREC's four": (
+        "{path}:{line}: 열이 {n}개입니다. 판정은 질의 문서 등급, 또는 TREC의 네 열입니다"
+    ),
+    "{path}:{line}: a topic without num or title": "{path}:{line}: num이나 title이 없는 토픽입니다",
+    "{path}:{line}: {value!r} is no number of the kind that is needed": (
+        "{path}:{line}: {value!r}은(는) 쓸 수 있는 숫자가 아닙니다"
+    ),
+    "{path}: there is nothing in it": "{path}: 내용이 없습니다",
     "{query} is read as {text}": "{query}: {text}(으)로 읽었습니다",
     "Nothing holds {query}; this is for {text}, as if typed in the other keyboard mode": (
         "{query}이(가) 든 문서가 없어, 한/영을 바꿔 친 {text}(으)로 찾았습니다"
