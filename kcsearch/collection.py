@@ -32,7 +32,7 @@ from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.turns import Turns
-from kcsearch.types import Document, Encoder, Hit, IndexReport, Interpretation, Mode
+from kcsearch.types import Clean, Document, Encoder, Hit, IndexReport, Interpretation, Mode
 from kcsearch.write_lock import write_lock
 
 if TYPE_CHECKING:  # a query needs none of it
@@ -90,15 +90,18 @@ class Collection:
         *,
         create: bool = True,
         encoder: Encoder | None = None,
+        clean: Clean | None = None,
         wait: float = 10.0,
         on_wait: Callable[[], None] | None = None,
     ) -> None:
         """Open the collection in the folder `path`, or make it.
 
         model: name or folder; an existing collection knows its own and refuses another.
-        encoder: in place of the one that `model` names. wait: seconds for another writer to finish,
-        on_wait is called before. Raises CollectionNotFoundError (with create=False), ModelError,
-        ModelMismatchError, CollectionDamagedError, CollectionUnavailableError.
+        encoder: in place of the one that `model` names. clean: how a new collection's texts and
+        queries are cleaned before they are encoded; an existing one knows.
+        wait: seconds for another writer to finish, on_wait is called before.
+        Raises CollectionNotFoundError (with create=False), ModelError, ModelMismatchError,
+        CollectionDamagedError, CollectionUnavailableError.
         """
         self.path = Path(os.path.abspath(path))
         self._encoder = encoder
@@ -111,7 +114,7 @@ class Collection:
                     "{path} is not a collection. Make one with `kcsearch index FILE`",
                     path=self.path,
                 )
-            self._create(model)
+            self._create(model, clean)
         self._store = TextStore(self.path / _STORE)
         self._cache = IndexCache(self.path / _INDEX)
         try:
@@ -119,7 +122,14 @@ class Collection:
             if encoder is not None:
                 self._check_fingerprint(encoder.fingerprint())
             elif model is not None:
-                self._check_folder(models.resolve(model))
+                self._check_folder(models.resolve(model, self._clean()))
+            if clean not in (None, self._clean()):
+                raise ModelMismatchError(
+                    "{path} was made with --clean {mine}, not {other}",
+                    path=self.path,
+                    mine=self._clean(),
+                    other=clean,
+                )
         except BaseException:
             self.close()
             raise
@@ -147,7 +157,7 @@ class Collection:
         if self._encoder is None:
             from kcsearch.encoder import TextEncoder
 
-            folder = models.resolve(self._store.settings["model_reference"])
+            folder = models.resolve(self._store.settings["model_reference"], self._clean())
             self._check_folder(folder)
             self._encoder = TextEncoder(folder, **self._engine_options)
         return self._encoder
@@ -575,13 +585,16 @@ class Collection:
         mean = self._store.vectors([row.row_id for row in rows]).mean(axis=0, keepdims=True)
         return unit(mean).reshape(-1)
 
-    def _create(self, model: str | Path | None) -> None:
+    def _clean(self) -> str:
+        return str(self._store.settings["model"].get("clean", "none"))
+
+    def _create(self, model: str | Path | None, clean: Clean | None) -> None:
         """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""
         from kcsearch import __version__
 
         settings: dict[str, Any] = {"model_reference": "", "model_stamp": {}}
         if self._encoder is None:
-            folder = models.resolve(model)
+            folder = models.resolve(model, clean)
             settings["model_reference"] = folder.reference
             settings["model_stamp"] = folder.quick_stamp()
             settings["model"], settings["dim"] = folder.fingerprint(), folder.dim
@@ -635,7 +648,7 @@ class Collection:
         if self._encoder is None and not reference:
             return None  # made with an encoder that only its owner has
         try:
-            folder = None if self._encoder else models.resolve(reference)
+            folder = None if self._encoder else models.resolve(reference, self._clean())
             found = (folder or self.encoder).fingerprint()
         except ModelError as error:
             return {"model": str(error)}

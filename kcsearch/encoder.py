@@ -13,7 +13,7 @@ from tokenizers import Encoding
 
 from kcsearch.engines.bert_layout import supports
 from kcsearch.errors import InputError, ModelError
-from kcsearch.hangul import normalize
+from kcsearch.hangul import clean_kcbert, normalize
 from kcsearch.models import ModelFolder
 from kcsearch.tokenizer import load_tokenizer, refuse_surrogates
 from kcsearch.types import Engine, Role
@@ -177,13 +177,18 @@ class TextEncoder:
     def _encodings(
         self, texts: Sequence[str], prompt: str = "", *, with_special_pieces: bool = True
     ) -> list[Encoding]:
-        whole = [prompt + normalize(text) for text in texts]
+        whole = [prompt + self._cleaned(text) for text in texts]
         try:
             return self._tokenizer.encode_batch(whole, add_special_tokens=with_special_pieces)
         except TypeError:  # how `tokenizers` says that a str is no Unicode text
             for text in texts:
                 refuse_surrogates(text)
             raise
+
+    def _cleaned(self, text: str) -> str:
+        """NFC, and cleaned if the folder says so; what would lose every letter stays as it is."""
+        text = normalize(text)
+        return clean_kcbert(text) or text if self.folder.clean == "kcbert" else text
 
     def _refuse_long(self, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> None:
         for text, sequence in zip(texts, ids, strict=True):

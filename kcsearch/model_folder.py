@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from kcsearch.errors import ModelError
 from kcsearch.json_file import read_json, read_object
-from kcsearch.types import Pooling
+from kcsearch.types import Clean, Pooling
 from kcsearch.weight_files import find_weights, tensor_shapes, weight_files
 
 # These count positions from pad_token_id + 1 (RobertaEmbeddings in transformers), so that a table
@@ -37,6 +37,7 @@ class ModelFolder:
     name: what the model calls itself. reference: what `resolve` takes to find this very model
     again, with its commit where it has one. revision: hub commit, or the version in kcsearch.json.
     max_length: pieces with the special ones. weights: one file, or the index of several.
+    clean: what is done to a text before it is tokenised; kcbert: `hangul.clean_kcbert`.
     tokenizer: tokenizer.json or vocab.txt. tokenizer_config: empty where the folder has none.
     """
 
@@ -55,6 +56,7 @@ class ModelFolder:
     passage_prompt: str
     weights: Path
     tokenizer: Path
+    clean: Clean
 
     @property
     def weight_files(self) -> list[Path]:
@@ -88,6 +90,7 @@ class ModelFolder:
             "max_length": self.max_length,
             "query_prompt": self.query_prompt,
             "passage_prompt": self.passage_prompt,
+            **({} if self.clean == "none" else {"clean": self.clean}),
         }
 
     def _tokenizer_files(self) -> list[Path]:
@@ -143,7 +146,15 @@ def _read_folder(path: Path, reference: str, name: str, revision: str) -> ModelF
         passage_prompt=passage_prompt,
         weights=weights,
         tokenizer=tokenizer,
+        clean=check_clean(declared.get("clean", "none")),
     )
+
+
+def check_clean(name: object) -> Clean:
+    """The name of a way to clean texts before they are encoded. Raises ModelError."""
+    if name not in get_args(Clean):
+        raise ModelError("clean is none or kcbert, not {name!r}", name=name)
+    return cast(Clean, name)
 
 
 def find_tokenizer(path: Path) -> Path:

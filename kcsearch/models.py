@@ -5,7 +5,7 @@ No model library is imported: a cold query passes through this file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from kcsearch.hub_cache import (
     is_complete,
     looks_like_hub_name,
 )
-from kcsearch.model_folder import ModelFolder, read_folder
+from kcsearch.model_folder import ModelFolder, check_clean, read_folder
 
 __all__ = ["ALIASES", "BUNDLED", "KnownModel", "ModelFolder", "known", "read_folder", "resolve"]
 
@@ -39,13 +39,20 @@ class KnownModel:
     path: Path | None
 
 
-def resolve(name: str | Path | None = None) -> ModelFolder:
+def resolve(name: str | Path | None = None, clean: str | None = None) -> ModelFolder:
     """Find a model: the bundled one, a local folder, or a Hugging Face name.
+
+    clean: how texts are cleaned (none, kcbert), in place of what the folder's kcsearch.json says.
 
     name: None or "bundled"; a folder; `owner/model`, `owner/model@revision` or an alias. A hub
     model is taken from the cache where it is complete there, else downloaded unless HF_HUB_OFFLINE
     is set. Raises ModelError where there is no such model or kcsearch cannot use it.
     """
+    folder = _find(name)
+    return folder if clean is None else replace(folder, clean=check_clean(clean))
+
+
+def _find(name: str | Path | None) -> ModelFolder:
     if name is None or name == "bundled":
         return read_folder(BUNDLED, "bundled")
     folder = Path(name).expanduser()

@@ -260,7 +260,9 @@ def _encoder_of(settings: Mapping[str, Any]) -> Encoder:
     """The collection's own model. Raises KcsearchError if it is not here, or is another by now."""
     from kcsearch.encoder import TextEncoder
 
-    folder = models.resolve(settings["model_reference"] or None)
+    folder = models.resolve(
+        settings["model_reference"] or None, settings["model"].get("clean", "none")
+    )
     found = folder.fingerprint()
     differing = [
         name

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # `kcsearch --help` answers without numpy
 
 Role = Literal["query", "passage"]
 Pooling = Literal["pooler", "cls", "mean"]
+Clean = Literal["none", "kcbert"]
 Mode = Literal["dense", "lexical", "hybrid"]
 
 

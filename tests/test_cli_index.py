@@ -259,3 +259,17 @@ def test_a_deterministic_index_holds_the_same_bytes_whatever_the_order(tmp_path:
             found.append(dict(store.execute(sql)))
     assert len(found[0]) == 30
     assert found[0] == found[1]
+
+
+def test_cleaning_is_chosen_once_and_for_all(tmp_path: Path) -> None:
+    write(tmp_path / "docs.txt", ["완전 최고ㅋㅋㅋㅋㅋㅋㅋㅋ", "비가 옵니다."])
+    assert kcsearch(tmp_path, "index", "docs.txt", "--clean", "kcbert").code == 0
+    done = kcsearch(tmp_path, "query", "완전 최고ㅋㅋㅋㅋㅋㅋ", "-k", "1", "--format", "json")
+    (hit,) = json.loads(done.out)[0]["hits"]
+    assert (hit["text"], round(hit["cosine"], 5)) == ("완전 최고ㅋㅋㅋㅋㅋㅋㅋㅋ", 1)
+    assert kcsearch(tmp_path, "index", "docs.txt").code == 0  # its own way
+    done = kcsearch(tmp_path, "index", "docs.txt", "--clean", "none")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.endswith(".kcsearch was made with --clean kcbert, not none\n")
+    status = json.loads(kcsearch(tmp_path, "status", "--format", "json").out)
+    assert status["model"]["clean"] == "kcbert"

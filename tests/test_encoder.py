@@ -336,3 +336,29 @@ def test_what_cannot_be_deterministic_says_so(tiny_bert: Path) -> None:
         TextEncoder(folder, engine="transformers", deterministic=True).encode(["글"])
     with pytest.raises(InputError, match="int8 scales by batch"):
         TextEncoder(folder, precision="int8", deterministic=True).encode(["글"])
+
+
+# --- cleaning ---
+
+
+def test_comments_are_cleaned_before_they_are_encoded_if_asked(tiny_bert: Path) -> None:
+    plain = TextEncoder(resolve(tiny_bert))
+    cleaning = TextEncoder(resolve(tiny_bert, clean="kcbert"))
+    comment, cleaned = "大박ㅋㅋㅋㅋㅋ 이거 봐 https://example.com/a?b=1", "박ㅋㅋ 이거 봐"
+    for role in ("passage", "query"):
+        np.testing.assert_array_equal(
+            cleaning.encode([comment], role), plain.encode([cleaned], role)
+        )
+    assert abs(plain.encode([comment]) @ plain.encode([cleaned]).T - 1) > 1e-4
+    only_hanja = ["大韓民國"]
+    np.testing.assert_array_equal(cleaning.encode(only_hanja), plain.encode(only_hanja))
+
+
+def test_cleaning_is_part_of_the_fingerprint(tiny_bert: Path, folder: Path) -> None:
+    plain, cleaning = resolve(tiny_bert), resolve(tiny_bert, clean="kcbert")
+    assert "clean" not in plain.fingerprint()
+    assert cleaning.fingerprint() == {**plain.fingerprint(), "clean": "kcbert"}
+    (folder / "kcsearch.json").write_text('{"clean": "kcbert"}', encoding="utf-8")
+    assert resolve(folder).clean == "kcbert"
+    with pytest.raises(ModelError, match="clean is none or kcbert, not 'soap'"):
+        resolve(tiny_bert, clean="soap")

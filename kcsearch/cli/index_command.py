@@ -91,6 +91,13 @@ def index(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help=say("Only tell what would be done."))
     ] = False,
+    clean: Annotated[
+        Literal["none", "kcbert"] | None,
+        typer.Option(
+            help=say("kcbert: clean comments before encoding, as KcBERT was trained on them."),
+            show_default=False,
+        ),
+    ] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -110,7 +117,7 @@ def index(
     if "-" in paths and sys.stdin.isatty():
         tell(say("Reading what you type; Ctrl-D ends it."))
     started, reading = time.monotonic(), ReadReport()
-    with opened_to_write(collection, model, wait, dry_run) as opened:
+    with opened_to_write(collection, model, wait, dry_run, clean) as opened:
         opened.use_engine(precision, device, threads, deterministic)
         before = opened.count()
         try:

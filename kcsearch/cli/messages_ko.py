@@ -161,6 +161,13 @@ KOREAN: dict[str, str] = {
     "key": "키",
     "text": "본문",
     "percentile": "백분위",
+    "kcbert: clean comments before encoding, as KcBERT was trained on them.": (
+        "kcbert: KcBERT를 학습할 때처럼 댓글을 정리한 뒤 벡터로 만듭니다."
+    ),
+    "{path} was made with --clean {mine}, not {other}": (
+        "{path}은(는) --clean {mine}(으)로 만든 컬렉션입니다 ({other} 아님)"
+    ),
+    "clean is none or kcbert, not {name!r}": "clean은 none이나 kcbert입니다: {name!r}",
     "Measure the search against judged queries, or vectors against scored sentence pairs.": (
         "판정이 달린 질의로 검색 품질을, 점수가 달린 문장 쌍으로 벡터를 잽니다."
     ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kcsearch.cli.messages import say
 from kcsearch.cli.printing import tell
 from kcsearch.errors import CollectionNotFoundError
+from kcsearch.types import Clean
 
 if TYPE_CHECKING:  # numpy, FAISS and SQLite wait until a command needs them
     from kcsearch.collection import Collection
@@ -39,25 +40,34 @@ def exists(named: Path | None) -> bool:
 
 @contextmanager
 def opened_to_write(
-    named: Path | None, model: str | None, wait: float, dry_run: bool
+    named: Path | None,
+    model: str | None,
+    wait: float,
+    dry_run: bool,
+    clean: Clean | None = None,
 ) -> Iterator[Collection]:
     """The collection to write to; a dry run that finds none has one for the moment."""
     path = _target(named)
     if not dry_run or exists(named):
-        with open_collection(path, model=model, create=True, wait=wait) as opened:
+        with open_collection(path, model=model, create=True, wait=wait, clean=clean) as opened:
             yield opened
         return
     from tempfile import TemporaryDirectory
 
     with (
         TemporaryDirectory() as folder,
-        open_collection(Path(folder), model=model, create=True) as opened,
+        open_collection(Path(folder), model=model, create=True, clean=clean) as opened,
     ):
         yield opened
 
 
 def open_collection(
-    path: Path, *, model: str | None = None, create: bool = False, wait: float = 10.0
+    path: Path,
+    *,
+    model: str | None = None,
+    create: bool = False,
+    wait: float = 10.0,
+    clean: Clean | None = None,
 ) -> Collection:
     from kcsearch.collection import Collection
 
@@ -65,6 +75,7 @@ def open_collection(
         path,
         model,
         create=create,
+        clean=clean,
         wait=wait,
         on_wait=tell_waiting,
     )
