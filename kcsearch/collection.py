@@ -425,6 +425,18 @@ class Collection:
                 rows = self._store.rows(chosen[start : start + 1000])
             yield from (row.document for _, row in sorted(rows.items()))
 
+    def keys(
+        self,
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Sequence[str]:
+        """The keys of the documents that fulfil the conditions, a long text's once, in order."""
+        with self._lock, self._store.snapshot():
+            row_ids = matching(self._store, filters, where, params).tolist()
+            rows = self._store.rows(row_ids)
+        return [*dict.fromkeys(rows[row_id].whole_key for row_id in row_ids)]
+
     def around(self, document: Document, n_lines: int) -> Sequence[Document]:
         """The document between its neighbours of the same source, `n_lines` on either side."""
         if n_lines < 0:

@@ -50,6 +50,8 @@ HEAVY = {
     "rich": {"cli"},
     "sentence_transformers": set(),
     "langchain_core": {"integrations"},
+    "llama_index": {"integrations"},
+    "haystack": {"integrations"},
     "mcp": {"mcp"},
     "pydantic": {"integrations", "mcp", "server"},
     "fastapi": {"server"},

@@ -257,6 +257,15 @@ def test_find_gives_those_that_are_here(collection: Collection) -> None:
     assert collection.find(["b", "x", "a"]) == {"b": collection.get("b"), "a": collection.get("a")}
 
 
+def test_keys_name_a_long_text_once(collection: Collection) -> None:
+    collection.delete_matching()
+    collection.add([Document("비가 온다. " * 20, "길다", metadata={"n": 1}), Document("눈", "a")])
+    assert collection.count() > 2
+    assert collection.keys() == ["길다", "a"]
+    assert collection.keys(filters={"n": "1"}) == ["길다"]
+    assert collection.keys(where="0") == []
+
+
 def test_a_long_query_is_the_mean_of_its_windows(collection: Collection) -> None:
     text = documents()[7].text
     assert collection.search(f"{text} " * 10, 1)[0].key == "k7"

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from doubles import HashEncoder
 
+from kcsearch.collection import Collection
 from kcsearch.errors import InputError
 from kcsearch.text_store import NewRow, TextStore
 from kcsearch.types import Document
@@ -154,3 +156,12 @@ def test_the_authorizer_of_where_lets_nothing_but_reading_through(
     assert db.execute("SELECT count(*), max(lower(key)) FROM documents").fetchall() == [(0, None)]
     db.set_authorizer(unrestricted)
     db.execute("INSERT INTO documents VALUES ('a', 'b')")
+
+
+def test_a_condition_may_look_into_lists_from_the_first_query_on(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    with Collection(path, encoder=HashEncoder()) as notes:
+        notes.add([Document("환불", "a", metadata={"tags": ["돈"]}), Document("눈", "b")])
+    has = "EXISTS (SELECT 1 FROM json_each(metadata, '$.tags') WHERE value = '돈')"
+    with Collection(path, encoder=HashEncoder()) as again:
+        assert [document.key for document in again.list(where=has)] == ["a"]

@@ -882,6 +882,19 @@ KOREAN: dict[str, str] = {
     "filter {name!r}: a string, a number or a boolean is asked for, not {value!r}": (
         "필터 {name!r}: 문자열, 숫자, 참·거짓 중 하나여야 합니다. 받은 값: {value!r}"
     ),
+    "no filter can name the field {name!r}": "필터에는 {name!r} 필드 이름을 쓸 수 없습니다",
+    "a filter compares strings and numbers, not {value!r}": (
+        "필터는 문자열과 숫자를 비교합니다. 받은 값: {value!r}"
+    ),
+    "the document {key!r} has no text": "문서 {key!r}에 텍스트가 없습니다",
+    "give node_ids or filters; clear() deletes every node": (
+        "node_ids나 filters를 주십시오. 모든 노드는 clear()로 지웁니다"
+    ),
+    "no query mode {mode!r} here": "{mode!r} 방식으로는 검색할 수 없습니다",
+    "the query has neither a text nor an embedding": "질의에 텍스트도 임베딩도 없습니다",
+    "{operator} asks for a string, not {value!r}": (
+        "{operator} 연산자에는 문자열이 필요합니다. 받은 값: {value!r}"
+    ),
     "{n} texts, but {m} {name}": "텍스트는 {n}개인데 {name} 항목은 {m}개입니다",
     # training
     "Adapt a model to your own texts or pairs, as a new model folder.": (
