@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO   := $(VENV)/demo
 
-.PHONY: demo test lint check docs wheel clean
+.PHONY: demo test torture lint check docs wheel clean
 
 demo: $(VENV)/.installed
 	@echo
@@ -22,6 +22,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-for-tests
 	$(BIN)/python -m pytest
+
+# What may happen to a collection, at length: torture/README.md. It takes an hour.
+torture: $(VENV)/.installed-for-tests
+	$(BIN)/python -m torture
 
 lint: $(VENV)/.installed-for-tests
 	$(PIP) ruff mypy

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,12 +153,15 @@ class Collection:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded when it is first needed. Raises ModelError, ModelMismatchError."""
+        """The encoder, loaded when it is first needed. Raises ModelMismatchError."""
         if self._encoder is None:
             from kcsearch.encoder import TextEncoder
 
-            folder = models.resolve(self._store.settings["model_reference"], self._clean())
-            self._check_folder(folder)
+            try:
+                folder = models.resolve(self._store.settings["model_reference"], self._clean())
+                self._check_folder(folder)
+            except ModelError as error:  # what made these vectors is damaged, or gone
+                raise error.recast(ModelMismatchError) from error
             self._encoder = TextEncoder(folder, **self._engine_options)
         return self._encoder
 
@@ -416,14 +419,18 @@ class Collection:
         limit: int | None = None,
         offset: int = 0,
     ) -> Iterator[Document]:
-        """Stored documents in the order of their row ids, windows as they are stored."""
-        with self._lock, self._store.snapshot():
-            row_ids = matching(self._store, filters, where, params)
-        chosen = row_ids[offset:][:limit].tolist()
-        for start in range(0, len(chosen), 1000):
-            with self._lock:
-                rows = self._store.rows(chosen[start : start + 1000])
-            yield from (row.document for _, row in sorted(rows.items()))
+        """Stored documents in the order of their row ids, windows as they are stored.
+
+        All are of the moment when the first is asked for, whoever writes meanwhile.
+        """
+        with self._lock:
+            self._store.state()  # a closed collection says so
+        with closing(TextStore(self.path / _STORE)) as store, store.snapshot():
+            row_ids = matching(store, filters, where, params)
+            chosen = row_ids[offset:][:limit].tolist()
+            for start in range(0, len(chosen), 1000):
+                rows = store.rows(chosen[start : start + 1000])
+                yield from (row.document for _, row in sorted(rows.items()))
 
     def keys(
         self,

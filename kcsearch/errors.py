@@ -33,6 +33,10 @@ class KcsearchError(Exception):
     def __str__(self) -> str:
         return self.template.format(**self.values) if self.values else self.template
 
+    def recast(self, kind: type[KcsearchError]) -> KcsearchError:
+        """The same words as an error of another kind."""
+        return kind(self.template, **self.values)
+
 
 class DocumentNotFoundError(KcsearchError):
     """No document has this key."""

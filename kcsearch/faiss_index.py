@@ -12,9 +12,9 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -31,6 +31,9 @@ _MAGIC = b"kcsearch-faiss-1"
 _TAIL = struct.Struct("<II16s")  # length and CRC-32 of the JSON stamp, magic: the last bytes
 _HEAD = 1 << 16  # bytes: here lie the sizes that FAISS believes
 _QUICK_TO_CHECK = 16 << 20  # bytes: 8 ms
+
+
+_Read = TypeVar("_Read")
 
 
 class StaleIndexError(Exception):
@@ -193,12 +196,16 @@ class FaissIndex:
         Raises StaleIndexError when the file is missing or is not what its stamp says. Of a large
         file's bytes the head and the row ids are checked; its vectors are left to `check_file`.
         """
+        return _of_one_file(path, lambda: cls._load(path))
+
+    @classmethod
+    def _load(cls, path: Path) -> tuple[FaissIndex, dict[str, Any]]:
         stamp = read_stamp(path)
         try:
             if stamp["n"] == 0:
                 return cls(stamp["dim"]), stamp
             if stamp["size"] <= _QUICK_TO_CHECK:
-                check_file(path)
+                _check_file(path)
             elif _checksum_ends(path, stamp) != stamp["crc32_ends"]:
                 raise StaleIndexError(f"{path}: the checksum of its ends does not fit")
             # What the file claims to hold cannot be larger than the file.
@@ -236,11 +243,39 @@ def read_stamp(path: Path) -> dict[str, Any]:
     return stamp
 
 
-def check_file(path: Path) -> None:
-    """Compare the file with its checksum. Raises StaleIndexError."""
+def file_identity(path: Path) -> tuple[int, ...] | None:
+    """What tells one file under a name from the next; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _of_one_file(path: Path, read: Callable[[], _Read]) -> _Read:
+    """What `read` gives when no writer put another file in the place of the first meanwhile."""
+    while True:
+        before = file_identity(path)
+        try:
+            found = read()
+        except StaleIndexError:
+            if before == file_identity(path):
+                raise
+            continue
+        if before == file_identity(path):
+            return found
+
+
+def check_file(path: Path) -> dict[str, Any]:
+    """Compare the file with its checksum; its stamp. Raises StaleIndexError."""
+    return _of_one_file(path, lambda: _check_file(path))
+
+
+def _check_file(path: Path) -> dict[str, Any]:
     stamp = read_stamp(path)
     if _checksum(path, 0, stamp["size"]) != stamp["crc32"]:
         raise StaleIndexError(f"{path}: the checksum does not fit")
+    return stamp
 
 
 def _write_index(base: Any, path: Path) -> None:

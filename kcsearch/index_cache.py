@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from kcsearch.errors import CollectionDamagedError
-from kcsearch.faiss_index import TRAINING_ROWS, FaissIndex, StaleIndexError, read_stamp
+from kcsearch.faiss_index import (
+    TRAINING_ROWS,
+    FaissIndex,
+    StaleIndexError,
+    file_identity,
+    read_stamp,
+)
 from kcsearch.fusion import Background, background
 from kcsearch.text_store import StoreState, TextStore
 
@@ -93,7 +99,7 @@ class IndexCache:
         return _too_many(n_outside, state)
 
     def _load(self, store: TextStore) -> None:
-        identity = _identity(self.path)
+        identity = file_identity(self.path)
         try:
             index, stamp = FaissIndex.load(self.path)
             measured = _unpacked(stamp["background"])
@@ -128,7 +134,7 @@ class IndexCache:
         self._background = background(sample, random) if len(sample) else None
 
     def _saved_token(self, store: TextStore) -> str:
-        if self._refused is not None and self._refused == _identity(self.path):
+        if self._refused is not None and self._refused == file_identity(self.path):
             return ""
         try:
             stamp = read_stamp(self.path)
@@ -136,15 +142,6 @@ class IndexCache:
             return ""
         is_ours = stamp.get("collection") == store.settings["collection_id"]
         return str(stamp.get("token")) if is_ours else ""
-
-
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """What tells one file under a name from the next; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _packed(measured: Background | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +50,7 @@ def verify(store: TextStore, index_file: Path, differing: Mapping[str, str] | No
         if differing is not None:
             faults = [f"{name}: {how}" for name, how in differing.items()]
             checks.append(_check("model", 1, faults))
-        checks.append(_check("index file", 1, _file_faults(index_file)))
+        checks.append(_check("index file", 1, _file_faults(store, index_file)))
         n_sample, faults = _search_faults(store, index_file)
         return [*checks, _check("search", n_sample, faults)]
 
@@ -128,14 +129,32 @@ def _weight(token: str, place: int) -> int:
     return zlib.crc32(f"{place} {token}".encode())
 
 
-def _file_faults(index_file: Path) -> Iterator[str]:
-    """A file that is missing or behind is none: the store says what came since."""
+def _file_faults(store: TextStore, index_file: Path) -> Iterator[str]:
+    """A file that is missing or behind is no fault: the store says what came since.
+
+    It is written after the commit that it shows. So a commit that the store does not know was lost,
+    or lies in another copy of the store.
+    """
     if not index_file.exists():
         return
     try:
-        check_file(index_file)
+        stamp = check_file(index_file)
     except StaleIndexError as error:
         yield str(error)
+        return
+    if stamp["collection"] != store.settings["collection_id"]:
+        yield "it is of another collection"
+    elif not _is_known(stamp["token"], store):
+        yield (
+            "it shows a commit that store.db does not hold: an older store.db was put back, or "
+            "the end of its log is damaged"
+        )
+
+
+def _is_known(token: str, store: TextStore) -> bool:
+    """Whether the store has been in this state; a writer may have saved it only now."""
+    with closing(TextStore(store.path)) as now:
+        return now.state_at(token) is not None
 
 
 def _search_faults(store: TextStore, index_file: Path) -> tuple[int, list[str]]:

@@ -167,7 +167,7 @@ def test_no_module_is_imported_in_a_circle() -> None:
 
 
 def test_the_package_imports_neither_training_nor_benchmarks_nor_tests() -> None:
-    outside = {"training", "benchmarks", "tests", "tools", "doubles", "conftest"}
+    outside = {"training", "torture", "benchmarks", "tests", "tools", "doubles", "conftest"}
     found = {(module_of(p), name) for p in FILES for name in imports(p)}
     assert [pair for pair in sorted(found) if pair[1].split(".")[0] in outside] == []
 

@@ -290,6 +290,16 @@ def test_listing_goes_by_row_id_in_pages(collection: Collection) -> None:
     assert list(collection.list(where="line = :n", params={"n": 2})) == documents()[3:6]
 
 
+def test_a_listing_is_of_one_moment_whoever_writes_meanwhile(collection: Collection) -> None:
+    listing = collection.list()
+    assert next(listing) == documents()[0]
+    with again(collection) as other:
+        other.delete_matching(where="row_id > 5")
+        other.add([Document("다른 글", "k0")])
+    assert list(listing) == documents()[1:]
+    assert [document.key for document in collection.list()] == ["k1", "k2", "k3", "k4", "k0"]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [("", "the query is empty"), (" \n", "the query is empty"), (7, "a query is a string, not 7")],

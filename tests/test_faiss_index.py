@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -312,3 +313,26 @@ def test_whatever_byte_is_flipped_the_answer_is_a_refusal_or_rows_that_exist(
         except StaleIndexError:
             outcomes.add("refused")
     assert "answered" in outcomes
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamp of one and the rows of another would pass for an index that is up to date."""
+    path = tmp_path / "vectors.faiss"
+    built(unit_rows(30)).save(path, {"token": "old"})
+    reads = []
+
+    def reading(path: Path) -> dict[str, Any]:
+        stamp = read_stamp(path)
+        if not reads:
+            built(unit_rows(30, seed=1)).save(path, {"token": "new"})
+        reads.append(stamp["token"])
+        return stamp
+
+    monkeypatch.setattr(faiss_index, "read_stamp", reading)
+    index, stamp = FaissIndex.load(path)
+    assert (reads[0], stamp["token"]) == ("old", "new")
+    found, scores = index.search(unit_rows(30, seed=1), 1)
+    assert found[:, 0].tolist() == list(range(1, 31))
+    np.testing.assert_allclose(scores, 1, atol=1e-3)

@@ -115,6 +115,19 @@ def test_a_damaged_index_file_is_found(path: Path) -> None:
     assert (n, "checksum does not fit" in first) == (1, True)
 
 
+def test_commits_that_the_index_shows_and_the_store_has_lost_are_found(path: Path) -> None:
+    """So it is after a damaged log, at whose broken frame SQLite stops reading."""
+    older = (path / "store.db").read_bytes()
+    with opened(path) as collection:
+        collection.delete(["k1"])
+    (path / "store.db").write_bytes(older)
+    n, first = wrong(path)["index file"]
+    assert (n, first[:47]) == (1, "it shows a commit that store.db does not hold: ")
+    with opened(path) as collection:
+        collection.rebuild()
+    assert wrong(path) == {}
+
+
 def test_an_index_that_finds_other_rows_is_found(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
