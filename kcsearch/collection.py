@@ -237,6 +237,7 @@ class Collection:
         key_field: str | None = None,
         encoding: str | None = None,
         format: Format | None = None,
+        sql: str | None = None,
         prune: bool = True,
         dry_run: bool = False,
         report: ReadReport | None = None,
@@ -267,6 +268,7 @@ class Collection:
             key_field=key_field,
             encoding=encoding,
             format=format,
+            sql=sql,
             source_of=lambda path: source_of(path, root),
             report=report,
         )

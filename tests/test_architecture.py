@@ -57,7 +57,9 @@ HEAVY = {
     "fastapi": {"server"},
     "starlette": {"server"},
     "uvicorn": {"server"},
-    "sqlite3": STORE,
+    "pypdf": {"readers"},
+    "pyarrow": {"readers"},
+    "sqlite3": STORE | {"readers"},
 }
 PICKLERS = ("joblib", "dill", "cloudpickle", "shelve", "marshal")
 UNSAFE = (("allow_pickle", True), ("weights_only", False), ("trust_remote_code", True))

@@ -35,6 +35,7 @@ index_command = typer.Typer()
         "kcsearch index docs.txt",
         "kcsearch index notes/ --split sentence",
         "kcsearch index faq.csv --text-field answer --key-field id",
+        "kcsearch index shop.db --sql 'SELECT id, body AS text, stars FROM reviews'",
         "cat lines.txt | kcsearch index -",
     )
 )
@@ -74,10 +75,26 @@ def index(
         ),
     ] = None,
     input_format: Annotated[
-        Literal["txt", "md", "jsonl", "json", "csv", "tsv"] | None,
+        Literal[
+            "txt", "md", "jsonl", "json", "csv", "tsv", "html", "docx", "hwpx", "pdf", "parquet"
+        ]
+        | None,
         typer.Option(
             "--format",
-            help=say("Read as this format [default: by suffix]."),
+            metavar="NAME",
+            help=say(
+                "Read as txt, md, jsonl, json, csv, tsv, html, docx, hwpx, pdf or parquet "
+                "[default: by suffix]."
+            ),
+            show_default=False,
+        ),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            "--sql",
+            metavar="QUERY",
+            help=say("Index the rows that this query finds in an SQLite file."),
             show_default=False,
         ),
     ] = None,
@@ -129,6 +146,7 @@ def index(
                     key_field=key_field,
                     encoding=encoding,
                     format=input_format,
+                    sql=sql,
                     prune=prune,
                     dry_run=dry_run,
                     report=reading,

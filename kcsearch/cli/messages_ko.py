@@ -26,7 +26,11 @@ KOREAN: dict[str, str] = {
     "Force an encoding [default: UTF-8, UTF-16 with a mark, or CP949].": (
         "인코딩을 지정합니다 [기본값: UTF-8, BOM이 있는 UTF-16, CP949 순]."
     ),
-    "Read as this format [default: by suffix].": "이 형식으로 읽습니다 [기본값: 확장자에 따름].",
+    "Read as txt, md, jsonl, json, csv, tsv, html, docx, hwpx, pdf or parquet "
+    "[default: by suffix].": (
+        "txt, md, jsonl, json, csv, tsv, html, docx, hwpx, pdf, parquet 중 어느 형식으로 읽을지 "
+        "[기본: 확장자]."
+    ),
     "Remove documents that vanished from these files [default: --prune].": (
         "이 파일들에서 없어진 문서를 컬렉션에서도 지웁니다 [기본값: --prune]."
     ),
@@ -872,6 +876,44 @@ KOREAN: dict[str, str] = {
         "--writable에는 KCSEARCH_TOKEN에 정한 토큰이 필요합니다"
     ),
     "cannot listen at {host}:{port} ({reason})": "{host}:{port} 에서 받을 수 없습니다 ({reason})",
+    # readers of documents and tables
+    "Index the rows that this query finds in an SQLite file.": (
+        "SQLite 파일에서 이 질의로 찾은 행을 색인합니다."
+    ),
+    "--sql asks for the name of an SQLite file, not for -": (
+        "--sql에는 - 대신 SQLite 파일 이름을 주십시오"
+    ),
+    "--sql {sql!r}: two columns have the same name; tell them apart with AS": (
+        "--sql {sql!r}: 이름이 같은 열이 둘 있습니다. AS로 구별하십시오"
+    ),
+    "{path}: --sql {sql!r}: {reason}": "{path}: --sql {sql!r}: {reason} 오류",
+    "{path}: PDF needs pypdf: pip install 'kcsearch[docs]'": (
+        "{path}: PDF를 읽으려면 pypdf가 필요합니다: pip install 'kcsearch[docs]'"
+    ),
+    "{path}: Parquet needs pyarrow: pip install 'kcsearch[parquet]'": (
+        "{path}: Parquet을 읽으려면 pyarrow가 필요합니다: pip install 'kcsearch[parquet]'"
+    ),
+    "{path}: is encrypted; save it without a password": (
+        "{path}: 암호가 걸려 있습니다. 암호 없이 저장하십시오"
+    ),
+    "{path}: no PDF file, or a damaged one ({reason})": (
+        "{path}: PDF 파일이 아니거나 손상되었습니다 ({reason})"
+    ),
+    "{path}: no Parquet file, or a damaged one ({reason})": (
+        "{path}: Parquet 파일이 아니거나 손상되었습니다 ({reason})"
+    ),
+    "{path}: no {kind} file, or a damaged or encrypted one ({reason})": (
+        "{path}: {kind} 파일이 아니거나, 손상되었거나 암호가 걸려 있습니다 ({reason})"
+    ),
+    "{path}: there is no text part in it": "{path}: 본문이 들어 있지 않습니다",
+    "{path}: too large when unpacked": "{path}: 압축을 풀면 너무 큽니다",
+    "{path}: its XML is broken ({reason})": "{path}: XML이 깨져 있습니다 ({reason})",
+    "{path}: its XML has a document type declaration": (
+        "{path}: XML에 문서 형식 선언(DTD)이 있어 읽지 않습니다"
+    ),
+    "{path}:{line}: a value of the type {kind} cannot be kept; leave its column out": (
+        "{path}:{line}: {kind} 형식의 값은 저장할 수 없습니다. 그 열을 빼십시오"
+    ),
     # integrations/
     "this needs {package}: pip install 'kcsearch[{extra}]'": (
         "{package} 패키지가 필요합니다: pip install 'kcsearch[{extra}]'"

@@ -1,12 +1,15 @@
 """Files, folders, patterns and standard input to Documents, one at a time.
 
 How bytes become text is decoding.py's, which files are read paths.py's; records come from
-json_records.py and table_records.py, passages from passages.py. Keys, metadata and counts are here.
+json_records.py, table_records.py, parquet_records.py and sql_records.py, blocks of text from
+html_text.py, pdf_pages.py and zipped_xml.py, passages from passages.py. Keys, metadata and counts
+are here.
 """
 
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
@@ -19,8 +22,8 @@ from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
 from kcsearch.readers.decoding import TextFile, check_encoding
 from kcsearch.readers.json_records import Record, json_lines, json_records, kind
-from kcsearch.readers.passages import Split, split_markdown, split_text
-from kcsearch.readers.paths import Format, InputFile, find
+from kcsearch.readers.passages import Numbered, Split, split_blocks, split_markdown, split_text
+from kcsearch.readers.paths import BINARY, Format, InputFile, find
 from kcsearch.readers.table_records import table_records
 from kcsearch.types import Document
 
@@ -64,16 +67,20 @@ def read(
     key_field: str | None = None,
     encoding: str | None = None,
     format: Format | None = None,
+    sql: str | None = None,
     source_of: Callable[[Path], str] = Path.as_posix,
     report: ReadReport | None = None,
     stdin: IO[bytes] | None = None,
 ) -> Iterator[Document]:
     """Read documents, in the order of `paths` and by name in folders; `-` is standard input.
 
-    split: how a text is cut. None: text files into lines, Markdown into paragraphs, records not.
+    split: how a text is cut. None: text files into lines, Markdown, HTML, DOCX, HWPX and PDF into
+    paragraphs, records not. The line of a document is its paragraph in DOCX and HWPX, its page in
+    PDF and its row in Parquet and SQL.
     key_field: None takes the first of `key`, `id`, `_id` that the first record of a file has; ""
     takes none. Documents without a key are called SOURCE:LINE, a second one there SOURCE:LINE.2.
     format: of every file; None goes by suffix, unknown ones and standard input are text.
+    sql: a query whose rows are records; then every file is an SQLite database.
     report: is filled while reading.
 
     What can be known before reading raises InputError at once, the rest when it is met.
@@ -95,6 +102,7 @@ Document(text='부산', key='-:3', source='-', line=3, metadata={})]
         text_field=normalize(text_field),
         key_field=None if key_field is None else normalize(key_field),
         encoding=encoding,
+        sql=sql,
         source_of=source_of,
         stdin=stdin,
     )
@@ -117,6 +125,7 @@ class _Reader:
     text_field: str
     key_field: str | None
     encoding: str | None
+    sql: str | None
     source_of: Callable[[Path], str]
     stdin: IO[bytes] | None
 
@@ -125,6 +134,9 @@ class _Reader:
             source = "-" if file.path is None else normalize(self.source_of(file.path))
             self.report.n_files += 1
             self.report.sources.append(source)
+            if self.sql is not None or file.format in BINARY:
+                yield from self._of_binary(file, _Place(source))
+                continue
             opened = file.path or self.stdin or sys.stdin.buffer
             with TextFile(opened, file.label, self.encoding) as text:
                 self.report._open = text
@@ -142,15 +154,46 @@ class _Reader:
             passages = split_text(file.lines(), self.split or "line", file.label)
         elif format == "md":
             passages = split_markdown(file.lines(), self.split or "paragraph", file.label)
+        elif format == "html":
+            from kcsearch.readers.html_text import blocks
+
+            passages = split_blocks(blocks(file), self.split or "paragraph", file.label)
         else:
             yield from self._of_records(self._records(file, format), file.label, place)
             return
+        yield from self._of_passages(passages, place)
+
+    def _of_binary(self, file: InputFile, place: _Place) -> Iterator[Document]:
+        """Formats that are no text; libraries read them, which want to move about in a file."""
+        if self.sql is not None:
+            from kcsearch.readers.sql_records import sql_records
+
+            if file.path is None:
+                raise InputError("--sql asks for the name of an SQLite file, not for -")
+            yield from self._of_records(
+                sql_records(file.path, self.sql, file.label), file.label, place
+            )
+            return
+        with _opened(file, self.stdin) as opened:
+            if file.format == "parquet":
+                from kcsearch.readers.parquet_records import parquet_records
+
+                records = parquet_records(opened, file.label)
+                yield from self._of_records(records, file.label, place)
+            else:
+                passages = split_blocks(
+                    _blocks(opened, file), self.split or "paragraph", file.label
+                )
+                yield from self._of_passages(passages, place)
+            self.report._bytes_done += opened.seek(0, os.SEEK_END)
+
+    def _of_passages(self, passages: Iterator[Numbered], place: _Place) -> Iterator[Document]:
         for line, text in passages:
             if _BLANK.match(text):
                 self.report.n_blank += 1
                 continue
             self.report.n_documents += 1
-            yield Document(normalize(text), place.key(line), source, line)
+            yield Document(normalize(text), place.key(line), place.source, line)
 
     def _records(self, file: TextFile, format: Format) -> Iterator[tuple[int, Record]]:
         if format == "jsonl":
@@ -190,6 +233,27 @@ class _Reader:
         lines = enumerate(_LINE_END.split(text), 1)
         parts = (part for _, part in split_text(lines, self.split, label))
         return [part for part in parts if not _BLANK.match(part)]
+
+
+def _opened(file: InputFile, stdin: IO[bytes] | None) -> IO[bytes]:
+    if file.path is None:
+        return io.BytesIO((stdin or sys.stdin.buffer).read())
+    try:
+        return open(file.path, "rb")
+    except OSError as error:
+        raise InputError(
+            "{path}: cannot be read ({reason})", path=file.label, reason=error.strerror
+        ) from None
+
+
+def _blocks(opened: IO[bytes], file: InputFile) -> Iterator[Numbered]:
+    if file.format == "pdf":
+        from kcsearch.readers.pdf_pages import pages
+
+        return pages(opened, file.label)
+    from kcsearch.readers.zipped_xml import paragraphs
+
+    return paragraphs(opened, file.label, "docx" if file.format == "docx" else "hwpx")
 
 
 @dataclass(slots=True)

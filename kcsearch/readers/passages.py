@@ -27,6 +27,20 @@ def split_text(lines: Iterable[Numbered], split: Split, label: str) -> Iterator[
     return _passages(blocks, split)
 
 
+def split_blocks(blocks: Iterable[Numbered], split: Split, label: str) -> Iterator[Numbered]:
+    """The same of a document that comes in blocks (paragraphs, pages); empty ones are left out.
+
+    Lines and sentences bear the number of their block; none: all blocks are one passage.
+    """
+    lines = (_lines(number, block) for number, block in blocks)
+    for some in [chain.from_iterable(lines)] if split == "none" else lines:
+        yield from (passage for passage in split_text(some, split, label) if passage[1])
+
+
+def _lines(number: int, block: str) -> list[Numbered]:
+    return [(number, line) for line in block.split("\n")]
+
+
 def split_markdown(lines: Iterable[Numbered], split: Split, label: str) -> Iterator[Numbered]:
     """The same of Markdown: no front matter, code fences whole, headings with what follows."""
     lines = _without_front_matter(iter(lines))

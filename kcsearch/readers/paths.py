@@ -14,7 +14,10 @@ from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
 from kcsearch.readers.decoding import COMPRESSIONS
 
-Format = Literal["txt", "md", "jsonl", "json", "csv", "tsv"]
+Format = Literal[
+    "txt", "md", "jsonl", "json", "csv", "tsv", "html", "docx", "hwpx", "pdf", "parquet"
+]
+BINARY = ("docx", "hwpx", "pdf", "parquet")
 
 FORMATS: dict[str, Format] = {
     ".txt": "txt",
@@ -25,6 +28,12 @@ FORMATS: dict[str, Format] = {
     ".json": "json",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".html": "html",
+    ".htm": "html",
+    ".docx": "docx",
+    ".hwpx": "hwpx",
+    ".pdf": "pdf",
+    ".parquet": "parquet",
 }
 _STDIN = "-"
 
@@ -123,7 +132,8 @@ def _walk(folder: Path, skipped: list[str]) -> list[Path]:
 def _format_of(name: str) -> Format | None:
     stem, suffix = os.path.splitext(name.lower())
     if suffix in COMPRESSIONS:
-        suffix = os.path.splitext(stem)[1]
+        packed = FORMATS.get(os.path.splitext(stem)[1])
+        return None if packed in BINARY else packed
     return FORMATS.get(suffix)
 
 
