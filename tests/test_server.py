@@ -24,6 +24,7 @@ pytest.importorskip("fastapi", reason="needs kcsearch[serve]")
 pytest.importorskip("uvicorn", reason="needs kcsearch[serve]")
 pytest.importorskip("httpx", reason="needs httpx")
 
+import uvicorn
 from starlette.testclient import TestClient
 
 from kcsearch.server.app import PAGE, create_app
@@ -306,6 +307,21 @@ def test_a_port_in_use_is_told_in_words(notes: Collection) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1:{port}"):
             serve(notes, port=port)
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(
+    notes: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the accepted connection says, which inherits the option."""
+    found = []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        with socket.create_connection(sockets[0].getsockname()), sockets[0].accept()[0] as peer:
+            found.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(notes, port=0)
+    assert found == [1]
 
 
 def test_which_hosts_are_answered() -> None:
