@@ -26,13 +26,15 @@ from kcsearch.errors import (
     ModelMismatchError,
 )
 from kcsearch.hangul import TOKENIZER_VERSION, fold, normalize
-from kcsearch.index_cache import IndexCache
+from kcsearch.index_cache import IndexCache, sample_of
 from kcsearch.interpretation import interpret
+from kcsearch.search_space import SearchSpace
 from kcsearch.searching import Searcher, matching, unit
 from kcsearch.sqlite_file import explained
 from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.turns import Turns
 from kcsearch.types import Clean, Document, Encoder, Hit, IndexReport, Interpretation, Mode
+from kcsearch.whitening import SETTING, Whitening
 from kcsearch.write_lock import write_lock
 
 if TYPE_CHECKING:  # a query needs none of it
@@ -324,6 +326,18 @@ class Collection:
         with self._lock, self._writer() as store, store.snapshot():
             self._cache.save(store, whole=True)
 
+    def whiten(self, dim: int | None) -> None:
+        """Compare vectors after PCA whitening to `dim` numbers, fitted on those that are here.
+
+        None: compare them as they are again. Encodes nothing; stored vectors stay as they are.
+        Raises InputError for more numbers than vectors have, or than there are vectors but one.
+        """
+        with self._lock, self._writer() as store:
+            fitted = None if dim is None else Whitening.fit(sample_of(store, store), dim)
+            store.set_setting(SETTING, None if fitted is None else fitted.as_json())
+            self._store.settings[SETTING] = store.settings[SETTING]
+            self._cache = IndexCache(self.path / _INDEX)
+
     def optimize(self) -> tuple[int, int]:
         """Give back the room of removed documents; the bytes of store.db before and after."""
         files = [self.path / _STORE, self.path / f"{_STORE}-wal"]
@@ -552,7 +566,9 @@ class Collection:
         with self._lock, self._store.snapshot():
             settings, state = self._store.settings, self._store.state()
             index = self._cache.current(self._store)
+            background = self._cache.background(self._store)
             sources = self._store.sources()
+        whitening = settings.get(SETTING)
         files = {name: self.path / name for name in (_STORE, f"{_STORE}-wal", _INDEX)}
         return {
             "path": str(self.path),
@@ -562,6 +578,9 @@ class Collection:
             "sources": {source or "": n for source, n in sources.items()},
             "model": settings["model"],
             "dim": settings["dim"],
+            "whitening": whitening and {n: whitening[n] for n in ("dim", "n_rows")},
+            "random_pairs": background
+            and {"median": background.center, "spread": background.spread},
             "index": index.kind,
             "bytes": {n: f.stat().st_size for n, f in files.items() if f.exists()},
             "created_with": settings["created_with"],
@@ -587,7 +606,8 @@ class Collection:
         vectors = self.embed_queries(queries)
         with self._lock, self._searcher(top_k, None, None, None) as searcher:
             found = [{hit.key for hit in searcher.nearest(v, top_k, None)} for v in vectors]
-            best = self._store.nearest_exactly(vectors, top_k)
+            space = SearchSpace(self._store)
+            best = space.nearest_exactly(space.project(vectors), top_k)
             exact = [{row.document.key for row in self._store.rows(ids).values()} for ids in best]
         n_wanted = sum(map(len, exact))
         return sum(len(a & b) for a, b in zip(found, exact, strict=True)) / max(1, n_wanted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kcsearch.faiss_index import (
     read_stamp,
 )
 from kcsearch.fusion import Background, background
+from kcsearch.search_space import SearchSpace
 from kcsearch.text_store import StoreState, TextStore
 
 # Rows outside the base are searched in float32, one by one: 5,000 of them cost half a millisecond.
@@ -75,6 +77,7 @@ class IndexCache:
             return False
         stamp = {
             "collection": store.settings["collection_id"],
+            "whitening": SearchSpace(store).id,
             "token": state.token,
             "background": _packed(self._background),
         }
@@ -106,8 +109,7 @@ class IndexCache:
         except (StaleIndexError, KeyError):  # or an earlier version wrote another stamp
             self._refused = identity
             return
-        ours = (store.settings["collection_id"], store.settings["dim"])
-        if (stamp.get("collection"), index.dim) == ours:
+        if _is_of(stamp, store) and index.dim == SearchSpace(store).dim:
             self._index, self._token = index, str(stamp.get("token"))
             self._background = measured
         else:
@@ -120,7 +122,7 @@ class IndexCache:
                 index.remove(np.setdiff1d(index.row_ids, store.row_ids(), assume_unique=True))
             n_new = state.last_row_id - known.last_row_id
             if not _too_many(index.n_outside_base + n_new, state):
-                for row_ids, vectors in store.vectors_after(known.last_row_id):
+                for row_ids, vectors in SearchSpace(store).vectors_after(known.last_row_id):
                     index.add(row_ids, vectors)
                 if len(index) == state.n_rows:
                     self._token = state.token
@@ -129,7 +131,7 @@ class IndexCache:
 
     def _build(self, store: TextStore, state: StoreState) -> None:
         self._index, self._token = build(store, state), state.token
-        sample = _sample(store)
+        sample = sample_of(store, SearchSpace(store))
         random = np.random.default_rng(0)
         self._background = background(sample, random) if len(sample) else None
 
@@ -140,8 +142,7 @@ class IndexCache:
             stamp = read_stamp(self.path)
         except StaleIndexError:
             return ""
-        is_ours = stamp.get("collection") == store.settings["collection_id"]
-        return str(stamp.get("token")) if is_ours else ""
+        return str(stamp.get("token")) if _is_of(stamp, store) else ""
 
 
 def _packed(measured: Background | None) -> dict[str, Any] | None:
@@ -160,16 +161,23 @@ def _unpacked(packed: dict[str, Any] | None) -> Background | None:
     return Background(mean, float(packed["spread"]), quantiles, int(packed["n_pairs"]))
 
 
-def _sample(store: TextStore) -> np.ndarray:
-    """float32 (s, dim): stored vectors at equal distances, some 20,000 at the most."""
+def sample_of(store: TextStore, vectors: TextStore | SearchSpace) -> np.ndarray:
+    """float32 (s, dim): vectors at equal distances, some 20,000 at the most."""
     row_ids = store.row_ids()
-    return store.vectors(row_ids[:: max(1, len(row_ids) // TRAINING_ROWS)].tolist())
+    return vectors.vectors(row_ids[:: max(1, len(row_ids) // TRAINING_ROWS)].tolist())
+
+
+def _is_of(stamp: Mapping[str, Any], store: TextStore) -> bool:
+    """Whether a file with this stamp shows vectors of this store, in its present search space."""
+    ours = (store.settings["collection_id"], SearchSpace(store).id)
+    return (stamp.get("collection"), stamp.get("whitening")) == ours
 
 
 def build(store: TextStore, state: StoreState) -> FaissIndex:
     """A new index of all stored vectors. Raises CollectionDamagedError if some are missing."""
+    space = SearchSpace(store)
     index = FaissIndex.build(
-        store.settings["dim"], state.n_rows, _sample(store), store.vectors_after(0)
+        space.dim, state.n_rows, sample_of(store, space), space.vectors_after(0)
     )
     if len(index) != state.n_rows:
         raise CollectionDamagedError(

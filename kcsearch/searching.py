@@ -15,6 +15,7 @@ from kcsearch.errors import InputError
 from kcsearch.fusion import N_CANDIDATES, Background, Joined, fuse, token_weights
 from kcsearch.hangul import is_choseong_query, normalize, query_tokens
 from kcsearch.interpretation import find_by_initials
+from kcsearch.search_space import SearchSpace
 from kcsearch.text_store import TextStore
 from kcsearch.types import Explanation, Hit, Interpretation, Mode, VectorIndex
 
@@ -42,6 +43,7 @@ class Searcher:
     ) -> None:
         self._store, self._index, self._allowed = store, index, allowed
         self._background = background
+        self._space = SearchSpace(store)
         self._unwanted = [-1, *unwanted]  # -1: where the index had no more
 
     def search(
@@ -54,6 +56,7 @@ class Searcher:
     ) -> list[Hit]:
         """Raises InputError for a mode that there is not, or a `min_score` that means nothing."""
         least = least_cosine(min_score, self._background)
+        vector = self._space.project(vector[None])[0]
         if mode not in get_args(Mode):
             raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
         if mode == "dense":
@@ -66,6 +69,7 @@ class Searcher:
 
     def nearest(self, vector: np.ndarray, top_k: int, min_score: MinScore) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
+        vector = self._space.project(vector[None])[0]
         return self._dense(vector, top_k, least_cosine(min_score, self._background))
 
     def _dense(self, vector: np.ndarray, top_k: int, least: float | None) -> list[Hit]:
@@ -162,7 +166,7 @@ class Searcher:
 
     def _cosines(self, row_ids: Sequence[int], vector: np.ndarray) -> dict[int, float]:
         """Exact. `@` would round equal rows differently, and there were no ties."""
-        cosines = np.einsum("ij,j->i", self._store.vectors(row_ids), vector)
+        cosines = np.einsum("ij,j->i", self._space.vectors(row_ids), vector)
         return dict(zip(row_ids, cosines.tolist(), strict=True))
 
 

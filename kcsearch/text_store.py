@@ -224,17 +224,6 @@ class TextStore:
             row_id = block[-1][0]
             yield np.array([r for r, _ in block], np.int64), self._matrix([v for _, v in block])
 
-    def nearest_exactly(self, queries: np.ndarray, top_k: int) -> list[list[int]]:
-        """Row ids of the nearest rows of each query, float32 (n, dim), by comparing with all."""
-        ids = np.zeros((len(queries), 0), np.int64)
-        cosines = np.zeros((len(queries), 0), np.float32)
-        for row_ids, vectors in self.vectors_after(0):
-            ids = np.concatenate([ids, np.broadcast_to(row_ids, (len(queries), len(row_ids)))], 1)
-            cosines = np.concatenate([cosines, queries @ vectors.T], axis=1)
-            order = np.argsort(-cosines, axis=1, kind="stable")[:, :top_k]
-            ids, cosines = np.take_along_axis(ids, order, 1), np.take_along_axis(cosines, order, 1)
-        return [row.tolist() for row in ids]
-
     def vectors_by_text(self, hashes: Iterable[bytes]) -> dict[bytes, np.ndarray]:
         """The vectors of texts that are here, or were when this run began, by `hash_text`."""
         found: dict[bytes, np.ndarray] = {}

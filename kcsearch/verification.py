@@ -15,6 +15,7 @@ from kcsearch.errors import CollectionDamagedError
 from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file
 from kcsearch.hangul import bigrams
 from kcsearch.index_cache import IndexCache
+from kcsearch.search_space import SearchSpace
 from kcsearch.soundness import document_fault, vector_fault
 from kcsearch.text_store import TextStore
 
@@ -167,7 +168,7 @@ def _search_faults(store: TextStore, index_file: Path) -> tuple[int, list[str]]:
         sample = ids[:: max(1, len(ids) // SAMPLE)][:SAMPLE]
         if not len(sample):
             return 0, []
-        queries = store.vectors(sample.tolist())
+        queries = SearchSpace(store).vectors(sample.tolist())
         return len(sample), list(_misses(sample, queries, index, store))
     except CollectionDamagedError as error:
         return 1, [str(error)]
@@ -178,13 +179,14 @@ def _misses(
 ) -> Iterator[str]:
     """Rows whose neighbours are not, by more than fp16's error, the nearest of all vectors."""
     best = np.full((len(sample), 0), -np.inf, np.float32)
-    for _, vectors in store.vectors_after(0):
+    space = SearchSpace(store)
+    for _, vectors in space.vectors_after(0):
         best = np.sort(np.concatenate([best, queries @ vectors.T], axis=1), axis=1)[:, -TOP_K:]
     n_nearest = best.shape[1]
     found, _ = index.search(queries, n_nearest)
     needed = n_nearest if index.kind == "exact" else int(np.ceil(_LEAST_RECALL * n_nearest))
     for row_id, query, ids, cosines in zip(sample.tolist(), queries, found, best, strict=True):
         neighbours = [int(one) for one in ids if one >= 0]
-        good = store.vectors(neighbours) @ query >= cosines[0] - _FP16_ERROR
+        good = space.vectors(neighbours) @ query >= cosines[0] - _FP16_ERROR
         if good.sum() < needed:
             yield f"row {row_id}: FAISS finds {good.sum()} of its {n_nearest} nearest rows"

@@ -25,7 +25,7 @@ LEAVES = {"errors", "types", "hangul", "display", "atomic_file", "json_file"}
 EDGES = {"cli", "__main__", "server", "mcp", "integrations"}
 TOP = {"collection", "repairing"} | EDGES
 STORE = {"text_store", "schema", "sqlite_file", "filters", "store_seal", "soundness", "salvage"}
-VECTORS = {"faiss_index", "milvus_index"}
+VECTORS = {"faiss_index", "milvus_index", "whitening"}
 # These parts do not know one another; the rest (how text becomes vectors) is one part.
 PARTS = [STORE, VECTORS, {"readers"}, {"fusion"}, {"evaluation"}, {"write_lock"}, {"keyboard"}]
 PARTS += [{"turns"}]
@@ -33,14 +33,16 @@ JOINERS = {
     "indexing",
     "index_cache",
     "interpretation",
+    "search_space",
     "searching",
     "verification",
     "backing_up",
     "transfer",
 }
 ROOMS_OF_JOINERS = {"fusion", "index_cache", "interpretation", "keyboard", "readers"}
+ROOMS_OF_JOINERS |= {"search_space"}
 HEAVY = {
-    "faiss": {"faiss_index"},
+    "faiss": {"faiss_index", "whitening"},
     "sqlite_utils": {"schema"},
     "torch": {"engines", "finetuning"},
     "transformers": {"engines"},

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # numpy, FAISS and SQLite wait until a command needs them
     from kcsearch.types import Hit, Interpretation
 
 commands = typer.Typer()
+_BUNCHED = 0.5  # median cosine of random pairs; models trained for similarity stay below 0.3
 
 
 @commands.command(
@@ -213,9 +214,24 @@ def status(collection: CollectionOption = None, format: ReportFormatOption = "ta
         [say("sources"), f"{facts['n_sources']:,}"],
         [say("model"), f"{model.get('name')} {model.get('revision', '')}".strip()],
         [say("vectors"), f"{facts['n_vectors']:,} x {facts['dim']}, {facts['index']}"],
-        *([name, f"{size / 1e6:,.1f} MB"] for name, size in facts["bytes"].items()),
+        *([name, f"{size / 1e6:,.1f} MB"] for name, size in facts["bytes"].items() if size),
     ]
+    if facts["whitening"]:
+        words = say("{dim} numbers, fitted on {n_rows} vectors")
+        rows.insert(5, [say("whitened"), words.format(**facts["whitening"])])
+    pairs_of = facts["random_pairs"]
+    if pairs_of:
+        numbers = f"{pairs_of['median']:.2f} ± {pairs_of['spread']:.2f}"
+        rows.insert(5, [say("random pairs"), say("cosine {numbers}").format(numbers=numbers)])
     print_lines([output.as_table(rows)])
+    if pairs_of and pairs_of["median"] > _BUNCHED and not facts["whitening"]:
+        tell(
+            say(
+                "The vectors lie close together, as those of a model that was not trained for "
+                "similarity. `kcsearch index FILE --whiten {dim}` spreads them"
+            ),
+            dim=min(256, facts["dim"] // 2),
+        )
 
 
 def _answers(

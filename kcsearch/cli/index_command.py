@@ -115,6 +115,18 @@ def index(
             show_default=False,
         ),
     ] = None,
+    whiten: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="DIM",
+            help=say(
+                "Afterwards fit PCA whitening to DIM numbers on all vectors, for models that were "
+                "not trained for similarity; 0 takes it away."
+            ),
+            show_default=False,
+        ),
+    ] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -165,6 +177,10 @@ def index(
             raise
         _tell_reading(reading)
         _tell_report(report, dry_run, time.monotonic() - started, opened)
+        if whiten is not None and not dry_run:
+            opened.whiten(whiten or None)
+            tell(say("Vectors whitened to {dim} numbers") if whiten else say("Whitening removed"),
+                 dim=whiten)  # fmt: skip
     if as_json:
         print_lines([output.as_json(report.as_dict())])
 

@@ -165,6 +165,26 @@ KOREAN: dict[str, str] = {
     "key": "키",
     "text": "본문",
     "percentile": "백분위",
+    "Afterwards fit PCA whitening to DIM numbers on all vectors, for models that were "
+    "not trained for similarity; 0 takes it away.": (
+        "끝난 뒤 모든 벡터로 PCA 백색화(DIM차원)를 맞춥니다. 유사도로 학습하지 않은 모델에 씁니다. "
+        "0이면 없앱니다."
+    ),
+    "Vectors whitened to {dim} numbers": "벡터를 {dim}차원으로 백색화했습니다",
+    "Whitening removed": "백색화를 없앴습니다",
+    "whitened": "백색화",
+    "{dim} numbers, fitted on {n_rows} vectors": "{dim}차원, 벡터 {n_rows}개로 맞춤",
+    "random pairs": "무작위 쌍",
+    "cosine {numbers}": "코사인 {numbers}",
+    "The vectors lie close together, as those of a model that was not trained for "
+    "similarity. `kcsearch index FILE --whiten {dim}` spreads them": (
+        "유사도로 학습하지 않은 모델처럼 벡터가 서로 몰려 있습니다. "
+        "`kcsearch index FILE --whiten {dim}`로 펼 수 있습니다"
+    ),
+    "cannot whiten to {dim} numbers: vectors have {d}, and there are {n} of them. "
+    "Choose at most {most}": (
+        "{dim}차원으로 백색화할 수 없습니다: 벡터는 {d}차원 {n}개입니다. {most} 이하로 하십시오"
+    ),
     "kcbert: clean comments before encoding, as KcBERT was trained on them.": (
         "kcbert: KcBERT를 학습할 때처럼 댓글을 정리한 뒤 벡터로 만듭니다."
     ),
