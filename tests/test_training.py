@@ -2,22 +2,32 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("gensim", reason="training needs gensim: pip install 'kcsearch[training]'")
 pytest.importorskip("scipy", reason="training needs scipy: pip install 'kcsearch[training]'")
 
 import torch
 from tokenizers import Tokenizer
 from transformers import BertModel, BertTokenizer
 
-from training import average, build_bert, measure, pieces, ragged, skipgram, vocabulary
+from training import (
+    alterations,
+    average,
+    build_bert,
+    cooccurrence,
+    measure,
+    pieces,
+    ragged,
+    vocabulary,
+)  # fmt: skip
 from training.embedders import model_embedder, table_embedder
-from training.table import Settings, TableRun, contrast, cosent, read_sets, start_table
+from training.table import Settings, TableRun, read_sets, start_table
 from training.table import main as table_main
+from training.train_bert import main as train_bert_main
 
 SUBJECTS = ["고양이", "친구", "선생님", "지하철", "버스", "환불", "비행기", "날씨", "영화", "의사"]
 PLACES = ["서울", "부산", "학교", "병원", "공항", "시장", "바다", "회사"]
@@ -60,10 +70,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_steps_end_in_a_folder_whose_pooler_is_the_weighted_mean(work: Path) -> None:
-    skipgram.main(["--work", str(work), "--width", "48", "--parts", "2", "--threads", "1"])
+    cooccurrence.main(["--work", str(work), "--width", "48", "--window", "4"])
     table_main(["--work", str(work), "--steps", "40"])
     out = work / "model"
-    build_bert.main(["--work", str(work), "--table", str(work / "table.npz"), "--out", str(out)])
+    build_bert.main([
+        "--work", str(work), "--table", str(work / "table.npz"), "--out", str(out), "--waves", "2",
+    ])  # fmt: skip
 
     tokenizer = BertTokenizer.from_pretrained(out)
     text = "지하철이 서울에서 늦었습니다. Cat!"
@@ -81,8 +93,8 @@ def test_the_steps_end_in_a_folder_whose_pooler_is_the_weighted_mean(work: Path)
     pooled = model_embedder(out, "pooler")(texts)
     summed = table_embedder(work / "table.npz", work / "tokenizer.json")(texts)
     table = ragged.read_npz(work / "table.npz")["table"]
-    # The model keeps 45 of the table's 48 directions here (381 of 384 at full width).
-    kept = summed @ build_bert.turn_to_model(table, seed=1)
+    # The model keeps 41 of the table's 48 directions here (493 of 512 at full width).
+    kept = summed @ build_bert.turn_to_model(table, n_waves=2, seed=1)
     assert np.linalg.norm(kept, axis=1).min() > 0.95
     kept /= np.linalg.norm(kept, axis=1, keepdims=True)
     assert (pooled * kept).sum(1).min() > 0.999
@@ -91,7 +103,7 @@ def test_the_steps_end_in_a_folder_whose_pooler_is_the_weighted_mean(work: Path)
 def small_run(work: Path, checkpoint: Path) -> TableRun:
     settings = Settings(steps=24, batch=32, halves_batch=32)
     sets = read_sets(work / "pairs", settings)
-    assert {"halves", "korsts", "parallel", "rest", "section"} == set(sets)
+    assert {"everyday", "halves", "korsts", "parallel", "rest", "section"} == set(sets)
     start = np.random.default_rng(0).standard_normal((200, 48)).astype(np.float32)
     return TableRun(start, sets, settings, checkpoint)
 
@@ -109,6 +121,78 @@ def test_a_killed_table_run_resumed_ends_where_an_unbroken_one_does(
     assert np.array_equal(resumed.run(), unbroken)
 
 
+def test_a_killed_run_of_the_bert_resumed_ends_where_an_unbroken_one_does(work: Path) -> None:
+    start = np.random.default_rng(0).standard_normal((200, 48)).astype(np.float32)
+    ragged.write_npz(work / "any.npz", {"table": start})
+    build_bert.main([
+        "--work", str(work), "--table", str(work / "any.npz"), "--out", str(work / "bert"),
+        "--waves", "2", "--inner", "64",
+    ])  # fmt: skip
+    options = ["--work", str(work), "--start", str(work / "bert"), "--steps", "12",
+               "--table", str(work / "any.npz"),
+               "--tokens", "400", "--pool", "50"]  # fmt: skip
+    train_bert_main([*options, "--out", str(work / "unbroken")])
+    train_bert_main([*options, "--out", str(work / "killed"), "--until", "5"])
+    shutil.rmtree(work / "killed")
+    train_bert_main([*options, "--out", str(work / "killed")])
+    weights = [(work / name / "model.safetensors").read_bytes() for name in ("unbroken", "killed")]
+    assert weights[0] == weights[1]
+    assert weights[0] != (work / "bert" / "model.safetensors").read_bytes()
+
+
+def test_the_first_layer_looks_at_its_neighbours() -> None:
+    directions = build_bert.basis(512, 8, seed=1)
+    places = build_bert.positions(directions, 40) / np.sqrt(1 + build_bert.WAVE**2)
+    written = build_bert.neighbour_attention(directions, 8, np.random.default_rng(0))
+    query, key = (
+        (places @ written[f"attention.self.{name}.weight"].T).reshape(40, 8, 64)
+        for name in ("query", "key")
+    )
+    for head, offset in enumerate(build_bert.OFFSETS):
+        logits = query[:, head] @ key[:, head].T / 8
+        inner = np.arange(5, 35)
+        assert (logits[inner].argmax(1) == inner + offset).all()
+
+
+def test_sentences_are_altered_by_rule() -> None:
+    rng = random.Random(1)
+    sentence = "친구가 동생을 병원에서 만났습니다."
+    moved = {alterations.move_phrase(sentence, rng) for _ in range(20)}
+    assert moved == {
+        "동생을 친구가 병원에서 만났습니다.",
+        "친구가 병원에서 동생을 만났습니다.",
+    }
+    swapped = {alterations.swap_nouns("친구가 동생을 때렸다.", rng) for _ in range(5)}
+    assert swapped == {"동생이 친구를 때렸다."}
+    assert alterations.DIFFERENT["negation"]("비가 올 수 있습니다.", rng) == "비가 올 수 없습니다."
+    assert alterations.DIFFERENT["tense"]("시험에 합격했다.", random.Random(1)) in (
+        "시험에 합격할 것이다.", "시험에 합격하고 있다.",
+    )  # fmt: skip
+    assert alterations.other_particle("서울에서 왔다.", rng) == "서울까지 왔다."
+    assert alterations.triple("네.", rng) is None
+
+
+def test_counts_of_neighbours_by_hand() -> None:
+    text = ragged.Ragged.from_rows([np.array([5, 6, 7]), np.array([6, 5])])
+    matrix = np.zeros((8, 8), np.float32)
+    cooccurrence.add_neighbours(matrix, text, window=2)
+    # One apart counts 1, two apart a half; the two texts do not touch.
+    expected = {(5, 6): 1.0, (6, 7): 1.0, (5, 7): 0.5, (6, 5): 1.0}
+    found = {(int(i), int(j)): float(matrix[i, j]) for i, j in zip(*matrix.nonzero(), strict=True)}
+    assert found == expected
+
+
+def test_singular_vectors_equal_numpys() -> None:
+    rng = np.random.default_rng(0)
+    values = np.array([9.0, 5.0, 3.0, *[1e-3] * 97])
+    left, right = (np.linalg.qr(rng.standard_normal((100, 100)))[0] for _ in range(2))
+    matrix = ((left * values) @ right).astype(np.float32)
+    found = cooccurrence.singular_vectors(matrix, 3, 1.0, seed=1)
+    expected = left[:, :3] * values[:3]
+    # Each direction up to its sign.
+    np.testing.assert_allclose(np.abs(found.T @ expected), np.diag(values[:3] ** 2), atol=1e-2)
+
+
 def test_a_row_is_cut_at_a_word_and_short_rows_are_left_out(work: Path) -> None:
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     cut = pieces.HalfCutter(tokenizer, np.random.default_rng(0))
@@ -122,20 +206,6 @@ def test_a_row_is_cut_at_a_word_and_short_rows_are_left_out(work: Path) -> None:
     assert cut(ids[:4]) is None
 
 
-def test_contrast_leaves_out_pairs_that_share_a_text() -> None:
-    rows = torch.eye(2)
-    none, shared = torch.zeros(2, 2, dtype=torch.bool), ~torch.eye(2, dtype=torch.bool)
-    # Scores are 1 on the diagonal and 0 beside it: ln(1 + e^-1) = 0.3133.
-    assert contrast(rows, rows, none, 1.0).item() == pytest.approx(0.3133, abs=1e-4)
-    assert contrast(rows, rows, shared, 1.0).item() == 0.0
-
-
-def test_cosent_counts_pairs_in_the_wrong_order() -> None:
-    cosines, scores = torch.tensor([0.5, 0.4]), torch.tensor([1.0, 5.0])
-    # Only (second above first) is ordered: ln(1 + e^(1 * (0.5 - 0.4))) = 0.7444.
-    assert cosent(cosines, scores, 1.0).item() == pytest.approx(0.7444, abs=1e-4)
-
-
 def test_rare_pieces_start_longer_than_common_ones() -> None:
     vectors = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     table = start_table(vectors, np.array([0, 1, 1_000, 9_000, 1, 1]), common=3e-4)
@@ -146,6 +216,21 @@ def test_rare_pieces_start_longer_than_common_ones() -> None:
 def test_a_rank_counts_the_best_right_text_and_ties_go_to_the_earlier() -> None:
     scores = np.array([[0.1, 0.9, 0.5], [0.5, 0.5, 0.5]])
     assert measure.best_ranks(scores, [[0, 2], [1]]).tolist() == [2, 2]
+
+
+def test_minimal_pairs_are_right_wrong_or_tied(tmp_path: Path) -> None:
+    vectors = {"a": [1.0, 0.0], "near": [0.8, 0.6], "far": [0.0, 1.0]}
+    rows: list[dict[str, object]] = [
+        {"kind": "tense", "anchor": "a", "same": same, "different": different}
+        for same, different in (("near", "far"), ("near", "near"), ("far", "near"), ("a", "far"))
+    ]
+    write_rows(tmp_path / "minimal_pairs.jsonl", rows)
+    found = measure.measure_minimal_pairs(
+        lambda texts: np.array([vectors[text] for text in texts]), tmp_path
+    )
+    assert {name: figure["value"] for name, figure in found.items()} == {
+        "right": (1 + 0.5 + 0 + 1) / 4, "tense": (1 + 0.5 + 0 + 1) / 4,
+    }  # fmt: skip
 
 
 def test_area_under_curve_counts_a_tie_as_half() -> None:

@@ -1,17 +1,23 @@
 """Step 3: a BERT whose pooled [CLS] is the table's weighted mean.
 
-    python -m training.build_bert --work DIR --table WORK/table.npz --out kcsearch/model
+    python -m training.build_bert --work DIR --table WORK/table.npz --out MODEL
 
 Nothing is trained here: the weights are written down. Choose an orthonormal basis of R^H: the ones
-vector, r, s, and H - 3 content directions C. A piece with unit direction d and length n becomes
-sqrt(H) (sqrt(1 - c^2) C d + c r): of zero mean and norm sqrt(H), so that LayerNorm leaves it alone.
-r holds the attention logit that gives the piece its length back as a weight; s marks special
-pieces, which get none. The first layer attends from [CLS] with that logit and copies content, the
-second layer and the feed-forward parts add nothing, the pooler is small enough that tanh is linear.
+direction, r, s, two waves a frequency, and the content directions C. A piece with unit direction d
+and length n becomes sqrt(H) (sqrt(1 - c^2) C d + c r): of zero mean and norm sqrt(H), so that
+LayerNorm leaves it alone. r holds the attention logit that gives the piece its length back as a
+weight; s marks special pieces, which get none; positions are waves of one length, which LayerNorm
+takes off all pieces alike.
+
+The last layer attends from [CLS] with that logit and copies content; the pooler is small enough
+that tanh is linear. The layers before it add nothing yet, but their heads look where word order
+shows: at the neighbours one, two and three places to the left and right. So training starts from
+the table and has what it needs to leave it.
 """
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +32,9 @@ from training.vocabulary import N_SPECIAL
 LARGEST_C = 0.7  # content keeps at least sqrt(1 - 0.49) = 0.71 of a row
 SPECIAL_LOGIT = -30.0  # what a special piece gets: e^-30 of a weight
 VALUE_GAIN = 4.0  # of the attention output over the [CLS] row it is added to
+WAVE = 0.5  # norm of a position beside that of a piece
+OFFSETS = (-1, 1, -2, 2, -3, 3)
+SHARPNESS = 1.5  # of a look at a neighbour: its logit stands 12 above the mean, with eight waves
 POOLER_GAIN = 0.2  # tanh is nearly linear: mean cosine .9997 to the sum (.9982 at 0.4)
 
 
@@ -54,63 +63,132 @@ def attention_places(lengths: np.ndarray) -> tuple[np.ndarray, float]:
     return c, float((high - low) / (2 * LARGEST_C))
 
 
-def basis(width: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """r (width,), s (width,) and C (width, width - 3), orthonormal and orthogonal to the ones."""
+@dataclass(frozen=True)
+class Basis:
+    """Orthonormal directions of R^H, all orthogonal to the ones vector."""
+
+    r: np.ndarray  # (width,)
+    s: np.ndarray  # (width,)
+    waves: np.ndarray  # (width, 2 * n_waves): cosine and sine of each frequency
+    content: np.ndarray  # (width, width - 3 - 2 * n_waves)
+
+
+def basis(width: int, n_waves: int, seed: int) -> Basis:
+    """Draw the directions from a seed."""
     random = np.random.default_rng(seed).standard_normal((width, width))
     random[:, 0] = 1.0
     q, _ = np.linalg.qr(random)
-    return q[:, 1], q[:, 2], q[:, 3:]
+    first = 3 + 2 * n_waves
+    return Basis(q[:, 1], q[:, 2], q[:, 3:first], q[:, first:])
 
 
-def turn_to_model(table: np.ndarray, seed: int) -> np.ndarray:
-    """The map from the table's space to the model's: float64 (width, width), rank width - 3.
+def turn_to_model(table: np.ndarray, n_waves: int, seed: int) -> np.ndarray:
+    """The map from the table's space to the model's: float64 (table width, model width).
 
     A sentence's sum of table rows times this matrix is what the pooler shows (up to length).
     """
-    width = table.shape[1]
-    _, _, content = basis(width, seed)
-    return principal_directions(table, width - 3) @ content.T
+    content = basis(table.shape[1], n_waves, seed).content
+    return principal_directions(table, content.shape[1]) @ content.T
 
 
-def attention_weights(
-    r: np.ndarray, s: np.ndarray, slope: float, n_heads: int
-) -> dict[str, np.ndarray]:
-    """Weights of the attention that weighs content by its logits, and of the pooler, by name.
+def frequencies(n_waves: int) -> np.ndarray:
+    """Radians a place, of ratios that meet at no distance that a text has."""
+    return 3.0 * 0.72 ** np.arange(n_waves)
+
+
+def positions(directions: Basis, n_positions: int) -> np.ndarray:
+    """A row of norm WAVE sqrt(H) a place: float64 (n_positions, width); no waves, no rows."""
+    width, n_waves = len(directions.r), directions.waves.shape[1] // 2
+    if not n_waves:
+        return np.zeros((n_positions, width))
+    angles = np.arange(n_positions)[:, None] * frequencies(n_waves)
+    waves = np.stack([np.cos(angles), np.sin(angles)], -1).reshape(n_positions, -1)
+    return WAVE * np.sqrt(width / n_waves) * waves @ directions.waves.T
+
+
+def bag_attention(directions: Basis, slope: float, n_heads: int) -> dict[str, np.ndarray]:
+    """The last layer's attention and the pooler, by name within layer and model.
 
     `slope` is the logit's span per unit of c; a row holds c sqrt(H) along r, special rows sqrt(H)
-    along s.
+    along s, both shortened by LayerNorm as much as the waves lengthen a row.
     """
+    r, s, waves = directions.r, directions.s, directions.waves
     width, size = len(r), len(r) // n_heads
-    root = np.sqrt(width)
+    root = np.sqrt(width / (1 + WAVE**2)) if waves.shape[1] else np.sqrt(width)
     key = np.zeros((width, width))
     # The query is a bias of sqrt(size) on each head's first coordinate: it cancels attention's
     # 1 / sqrt(size), so the logit is just what the key holds there.
     key[::size] = slope / root * r + SPECIAL_LOGIT / root * s
     query_bias = np.zeros(width)
     query_bias[::size] = np.sqrt(size)
-    content = np.eye(width) - np.outer(r, r) - np.outer(s, s)
-    attention = "encoder.layer.0.attention"
+    content = np.eye(width) - np.outer(r, r) - np.outer(s, s) - waves @ waves.T
     return {
-        f"{attention}.self.query.bias": query_bias,
-        f"{attention}.self.key.weight": key,
-        f"{attention}.self.value.weight": content,
-        f"{attention}.output.dense.weight": VALUE_GAIN * np.eye(width),
-        "pooler.dense.weight": POOLER_GAIN * content,
+        "attention.self.query.bias": query_bias,
+        "attention.self.key.weight": key,
+        "attention.self.value.weight": content,
+        "attention.output.dense.weight": VALUE_GAIN * np.eye(width),
+        "pooler": POOLER_GAIN * content,
     }
 
 
-def bert_from_table(table: np.ndarray, config: BertConfig, seed: int = 1) -> BertModel:
+def neighbour_attention(
+    directions: Basis, n_heads: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Queries, keys and values of a layer whose heads look at OFFSETS, the rest anywhere."""
+    width, n_waves = len(directions.r), directions.waves.shape[1] // 2
+    size = width // n_heads
+    query, key = rng.normal(0, 0.02, (2, width, width))
+    # A product of two waves' coordinates is WAVE^2 H / (n_waves (1 + WAVE^2)) cos(...), and
+    # attention divides by sqrt(size).
+    product = WAVE**2 * width / (max(n_waves, 1) * (1 + WAVE**2)) / np.sqrt(size)
+    gain = np.sqrt(SHARPNESS / product)
+    for head, offset in enumerate(OFFSETS[:n_heads] if 2 * n_waves <= size else ()):
+        for wave, angle in enumerate(offset * frequencies(n_waves)):
+            place = slice(head * size + 2 * wave, head * size + 2 * wave + 2)
+            both = directions.waves[:, 2 * wave : 2 * wave + 2].T
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            query[place] += gain * turn @ both
+            key[place] += gain * both
+    return {
+        "attention.self.query.weight": query,
+        "attention.self.key.weight": key,
+        "attention.self.value.weight": rng.normal(0, width**-0.5, (width, width)),
+    }
+
+
+def bert_from_table(
+    table: np.ndarray, config: BertConfig, n_waves: int = 8, seed: int = 1
+) -> BertModel:
     """Build the BERT that computes `table`'s normalised sum in its pooler_output."""
-    width = config.hidden_size
-    rows = table @ turn_to_model(table, seed)
+    width, n_heads, n_layers = (
+        config.hidden_size,
+        config.num_attention_heads,
+        config.num_hidden_layers,
+    )
+    directions = basis(width, n_waves, seed)
+    rows = table @ turn_to_model(table, n_waves, seed)
     lengths = np.linalg.norm(rows, axis=1)
-    directions = rows / np.maximum(lengths, 1e-12)[:, None]
     c, slope = attention_places(lengths)
-    r, s, _ = basis(width, seed)
-    embedding = np.sqrt(1 - c**2)[:, None] * directions + np.outer(c, r)
-    embedding[:N_SPECIAL] = s
-    written = attention_weights(r, s, slope, config.num_attention_heads)
-    written["embeddings.word_embeddings.weight"] = np.sqrt(width) * embedding
+    rows /= np.maximum(lengths, 1e-12)[:, None]
+    rows = np.sqrt(1 - c**2)[:, None] * rows + np.outer(c, directions.r)
+    rows[:N_SPECIAL] = directions.s
+    written = bag_attention(directions, slope, n_heads)
+    pooler = written.pop("pooler")
+    written = {f"encoder.layer.{n_layers - 1}.{name}": value for name, value in written.items()}
+    rng = np.random.default_rng(seed)
+    for layer in range(n_layers):
+        if layer < n_layers - 1:
+            for name, value in neighbour_attention(directions, n_heads, rng).items():
+                written[f"encoder.layer.{layer}.{name}"] = value
+        # Read, but not yet answered: what follows starts at zero.
+        written[f"encoder.layer.{layer}.intermediate.dense.weight"] = rng.normal(
+            0, width**-0.5, (config.intermediate_size, width)
+        )
+    written["pooler.dense.weight"] = pooler
+    written["embeddings.word_embeddings.weight"] = np.sqrt(width) * rows
+    written["embeddings.position_embeddings.weight"] = positions(
+        directions, config.max_position_embeddings
+    )
     model = BertModel(config)
     # What is not written is 0, but for LayerNorms, which are left to norm.
     weights = {
@@ -123,14 +201,16 @@ def bert_from_table(table: np.ndarray, config: BertConfig, seed: int = 1) -> Ber
     return model
 
 
-def bert_config(n_pieces: int, width: int, layers: int, heads: int) -> BertConfig:
+def bert_config(
+    n_pieces: int, width: int, layers: int, heads: int, inner: int | None = None
+) -> BertConfig:
     """The shape of the bundled model."""
     return BertConfig(
         vocab_size=n_pieces,
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        intermediate_size=4 * width,
+        intermediate_size=inner or 4 * width,
         max_position_embeddings=300,
         pad_token_id=0,
     )
@@ -142,13 +222,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--table", type=Path, required=True, help="the .npz of training.table")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--inner", type=int, help="of the feed-forward part [default: 4 x width]")
+    parser.add_argument("--waves", type=int, default=8, help="frequencies of the positions")
     parser.add_argument("--seed", type=int, default=1, help="of the basis")
     args = parser.parse_args(argv)
     table = read_npz(args.table)["table"]
     tokenizer = Tokenizer.from_file(str(args.work / "tokenizer.json"))
-    config = bert_config(len(table), table.shape[1], args.layers, args.heads)
-    model = bert_from_table(table, config, args.seed)
+    config = bert_config(len(table), table.shape[1], args.layers, args.heads, args.inner)
+    model = bert_from_table(table, config, args.waves, args.seed)
     hashes = write_model_folder(model, tokenizer, args.out)
     print(json.dumps(hashes, indent=1))
 

@@ -153,6 +153,26 @@ def measure_everyday(embed: Embed, data: Path, name: str) -> dict[str, Figure]:
     return recall(ranks, (1, 3, 10)) | {"MRR": reciprocal_rank(ranks)}
 
 
+def measure_minimal_pairs(embed: Embed, data: Path) -> dict[str, Figure]:
+    """Share of triples whose anchor lies nearer to the same meaning than to the same words.
+
+    A tie, which a bag cannot help, counts half.
+    """
+    rows = read_jsonl(data / "minimal_pairs.jsonl")
+    anchors = embed(column(rows, "anchor"))
+    same, different = (
+        paired_cosines(anchors, embed(column(rows, side))) for side in ("same", "different")
+    )
+    gap = same - different
+    right = np.where(np.abs(gap) < 1e-6, 0.5, gap > 0)
+    kinds = column(rows, "kind")
+    figures = {"right": with_interval(lambda i: float(right[i].mean()), len(rows))}
+    for kind in dict.fromkeys(kinds):
+        of_kind = right[[name == kind for name in kinds]]
+        figures[kind] = with_interval(lambda i, r=of_kind: float(r[i].mean()), len(of_kind))
+    return figures
+
+
 def measure_all(
     embed: Embed, folder: Path, data: Path, held_out: bool = False
 ) -> dict[str, dict[str, Figure]]:
@@ -165,6 +185,8 @@ def measure_all(
         "wiki sections": measure_sections(embed, folder, "kowiki_heldout_sections.jsonl", "text"),
         "Tatoeba": measure_parallel(embed, folder),
     }
+    if (data / "minimal_pairs.jsonl").exists():
+        figures["minimal pairs"] = measure_minimal_pairs(embed, data)
     everyday = ("everyday", "heldout") if held_out else ("everyday",)
     for name in everyday:
         if (data / f"{name}.qrels.tsv").exists():

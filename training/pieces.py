@@ -8,6 +8,7 @@ was cut off goes on with the first missing file. No special pieces are added her
 """
 
 import argparse
+import itertools
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from training import corpus
+from training import alterations, corpus
 from training.ragged import Ragged, write_npz
 
 MAX_CHARACTERS = 1_200  # of one text; about 500 pieces, more than any later step reads
@@ -27,6 +28,7 @@ CONVERSATION = ("songys_chatbot", "question_pair_train", "parakqc_train", "naver
 # At most this many pairs of one documentation project, so that they do not outweigh other English.
 PARALLEL_CAP = 33_000
 N_REST, N_WIKI_HALVES = 250_000, 240_000
+N_ALTERED = 15_000  # of a source
 HALVED = {"nsmc_reviews": "line", "kocohub_comments": "line", "3i4k_utterances": "line",
           "naver_square_kosbi": "line", "klue_ner_dev": "line", "ud_korean_kaist_devtest": "line",
           "petitions": "sentence", "kowiki": "sentence"}  # fmt: skip
@@ -196,6 +198,25 @@ def parakqc(tokenizer: Tokenizer, folder: Path) -> Columns:
     return columns | {"group": groups[columns["kept"]]}
 
 
+def everyday_groups() -> list[list[str]]:
+    """Words and sentences that say the same, or ask and answer it, a group a line."""
+    path = Path(__file__).with_name("everyday_groups.txt")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split(" / ") for line in lines]
+
+
+def everyday(tokenizer: Tokenizer) -> Columns:
+    """Every two texts of each everyday group, with the number of their group."""
+    rows = [
+        (a, b, number)
+        for number, texts in enumerate(everyday_groups())
+        for a, b in itertools.combinations(texts, 2)
+    ]
+    columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
+    groups = np.array([number for _, _, number in rows], dtype=np.int64)
+    return columns | {"group": groups[columns["kept"]]}
+
+
 def nli(tokenizer: Tokenizer, folder: Path) -> Columns:
     """Premise, a sentence it entails, and a sentence that contradicts it (columns c)."""
     found: dict[str, dict[str, str]] = {}
@@ -210,6 +231,41 @@ def nli(tokenizer: Tokenizer, folder: Path) -> Columns:
     return columns | encode(tokenizer, [c for _, _, c in triples]).columns("c")
 
 
+INFERENCE_SCORES = {"entailment": 2.0, "neutral": 1.0, "contradiction": 0.0}
+
+
+def inference(tokenizer: Tokenizer, folder: Path) -> Columns:
+    """Premise and hypothesis with a score: entailed above neutral above contradicted."""
+    rows = list(corpus.rows(folder, "pairs", "klue_nli_dev"))
+    columns = encode_two(tokenizer, [(row["a"], row["b"]) for row in rows])
+    scores = np.array([INFERENCE_SCORES[row["label"]] for row in rows], dtype=np.float32)
+    return columns | {"score": scores[columns["kept"]]}
+
+
+def pawsx(tokenizer: Tokenizer, folder: Path) -> Columns:
+    """Sentences of nearly the same words, with 1 for the same meaning and 0 for another."""
+    rows = list(corpus.rows(folder, "pairs", "pawsx_ko_dev"))
+    columns = encode_two(tokenizer, [(row["a"], row["b"]) for row in rows])
+    scores = np.array([float(row["label"]) for row in rows], dtype=np.float32)
+    return columns | {"score": scores[columns["kept"]]}
+
+
+def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
+    """Sentences, the same in another form, and the like that say something else (columns c)."""
+    rng = random.Random(f"{seed} altered")
+    found = []
+    for name in filter(lambda name: corpus.has(folder, "mono", name), HALVED):
+        texts = [row["text"] for row in corpus.rows(folder, "mono", name)]
+        rng.shuffle(texts)
+        sentences = (rng.choice(split_sentences(text) or [""]) for text in texts)
+        short = (sentence for sentence in sentences if 8 <= len(sentence) <= 70)
+        made = (alterations.triple(sentence, rng) for sentence in short)
+        found += list(itertools.islice(filter(None, made), N_ALTERED))
+    columns = encode_two(tokenizer, [(a, b) for a, b, _ in found])
+    c = encode(tokenizer, [c for _, _, c in found]).select(columns["kept"])
+    return columns | c.columns("c")
+
+
 def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callable[[], Columns]]:
     """Every training set by its name, not yet computed."""
 
@@ -222,7 +278,11 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "halves": lambda: halves(tokenizer, folder, seed),
         "korsts": lambda: korsts(tokenizer, folder),
         "parakqc": lambda: parakqc(tokenizer, folder),
+        "everyday": lambda: everyday(tokenizer),
         "nli": lambda: nli(tokenizer, folder),
+        "inference": lambda: inference(tokenizer, folder),
+        "pawsx": lambda: pawsx(tokenizer, folder),
+        "altered": lambda: altered(tokenizer, folder, seed),
     }
 
 

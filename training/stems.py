@@ -30,7 +30,11 @@ SHORT_ENDINGS = "고 지 죠 게 기 던 든 면 자 니"
 # Words that look like a stem and an ending and are neither any more.
 NO_STEMS = """그리고 그러나 하지만 그래서 그러면 그런데 그러니까 어떻게 때문에 이렇게 그렇게
 저렇게 그리스도 이야기 아버지 어머니 고양이 강아지 오히려 이상한 그대로 대로 모든 어떤 아무도
-어디 언제 얼마나 누구나"""
+어디 언제 얼마나 누구나 길이"""
+# Nouns of one syllable, and the particles that are taken off them: 돈을, 비가, 집에서.
+SHORT_NOUNS = """돈 비 집 물 밥 눈 손 발 말 차 길 방 문 옷 책 날 일 곳 때 것 앱 약 열 목 배 코 귀
+털 개 빵 술 꿈 맛 값 글 몸 불 땅 병 잠 칼 컵"""
+SHORT_PARTICLES = "은 는 이 가 을 를 에 에서 에는 으로"
 
 WHOLE = frozenset(NO_STEMS.split())
 CLEAR_ENDINGS = frozenset(CLEAR.split())
@@ -64,6 +68,14 @@ def may_follow(stem: str, suffix: str) -> bool:
     return True
 
 
+SHORT = frozenset(
+    noun + particle
+    for noun in SHORT_NOUNS.split()
+    for particle in SHORT_PARTICLES.split()
+    if may_follow(noun, particle)
+)
+
+
 def splits(word: str, least: int = 2) -> Iterator[tuple[str, str]]:
     """Every (stem, suffix) of a Hangul word, stems of at least so many syllables."""
     for place in range(max(least, len(word) - LONGEST), len(word)):
@@ -85,6 +97,8 @@ def glued(word: str, counts: Mapping[str, int], known: set[str]) -> bool:
     """
     if word in WHOLE or len(word) < 2:
         return False
+    if word in SHORT:
+        return True
     if any(stem in known for stem, _ in splits(word)):
         return noun_share(word, counts) < 0.05
     stems = (word[: -len(end)] for end in CLEAR_ENDINGS if word.endswith(end))

@@ -3,10 +3,10 @@
     python -m training.table --work DIR [--out NAME] [--start FILE] [--weight korsts=0.4]
 
 A sentence is the sum of its pieces' rows, normalised: no weights, no order. The length of a row
-learns how much its piece counts. Reads WORK/pairs/ and WORK/skipgram.npz (the start, unless --start
-names an earlier table), writes WORK/<out>.npz with table float32 (n_pieces, width). A checkpoint
-every few minutes; run the same command again to go on. Every step draws from its own seed, so a
-resumed run ends where an unbroken one does, to the last bit.
+learns how much its piece counts. Reads WORK/pairs/ and WORK/cooccurrence.npz (the start, unless
+--start names an earlier table), writes WORK/<out>.npz with table float32 (n_pieces, width). A
+checkpoint every few minutes; run the same command again to go on. Every step draws from its own
+seed, so a resumed run ends where an unbroken one does, to the last bit.
 """
 
 import argparse
@@ -18,17 +18,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from kcsearch.finetuning.losses import contrast, cosent
 from training.ragged import Ragged, read_npz, write_npz
 from training.vocabulary import N_SPECIAL
 
 # Share of the steps that each set gets (halves apart: `halves_share` of all steps).
 WEIGHTS = {"section": 0.25, "title": 0.15, "parallel": 0.15, "rest": 0.12, "korsts": 0.10,
            "documentation": 0.05, "parakqc": 0.05, "nli": 0.04, "law": 0.02, "petitions": 0.02,
-           "questions": 0.02, "naver": 0.02, "chatbot": 0.01}  # fmt: skip
+           "questions": 0.02, "naver": 0.02, "chatbot": 0.01, "everyday": 0.04}  # fmt: skip
 EVERYDAY_WEIGHTS = {"section": 0.22, "title": 0.12, "parallel": 0.17, "rest": 0.10, "korsts": 0.12,
                     "documentation": 0.04, "parakqc": 0.05, "nli": 0.04, "law": 0.02,
                     "petitions": 0.05, "questions": 0.03, "naver": 0.04,
-                    "chatbot": 0.04}  # fmt: skip
+                    "chatbot": 0.04, "everyday": 0.06}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Settings:
     common: float = 3e-4  # a piece of frequency p starts with length common / (common + p)
     seed: int = 1
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+
+    @property
+    def sets(self) -> set[str]:
+        """The names of the sets to read."""
+        return {name for name, weight in self.weights.items() if weight > 0} | {"halves"}
 
 
 def start_table(vectors: np.ndarray, counts: np.ndarray, common: float) -> np.ndarray:
@@ -82,28 +88,6 @@ def embed(table: torch.Tensor, texts: Texts) -> torch.Tensor:
     """Sum the rows of each text and normalise. Shape: (n_texts, width)."""
     ids, offsets = texts
     return F.normalize(F.embedding_bag(ids, table, offsets, mode="sum"), dim=-1)
-
-
-def contrast(
-    a: torch.Tensor, b: torch.Tensor, same: torch.Tensor, temperature: float
-) -> torch.Tensor:
-    """Symmetric InfoNCE: row i of a belongs to row i of b, the other rows are negatives.
-
-    Shape: a (n, width), b (m, width) with m >= n (rows from n on are hard negatives, seen from a
-    only), same bool (n, n): pairs that share a text, which are no negatives of each other.
-    """
-    n = len(a)
-    scores = (a @ b.T / temperature).masked_fill_(F.pad(same, (0, len(b) - n)), -torch.inf)
-    # Two log-sums instead of two cross-entropies: a third of the time at 2,048 rows.
-    total = scores.logsumexp(1).mean() + scores[:, :n].logsumexp(0).mean()
-    return total / 2 - scores.diagonal().mean()
-
-
-def cosent(cosines: torch.Tensor, scores: torch.Tensor, scale: float) -> torch.Tensor:
-    """CoSENT: every pair of pairs in the wrong order of similarity costs. Shape: both (n,)."""
-    gaps = scale * (cosines[None, :] - cosines[:, None])  # [i, j]: how far j stands above i
-    gaps = gaps[scores[:, None] > scores[None, :]]
-    return torch.logsumexp(F.pad(gaps, (1, 0)), 0)
 
 
 class PairSet:
@@ -143,7 +127,8 @@ class PairSet:
 
 def read_sets(folder: Path, settings: Settings) -> dict[str, PairSet]:
     """All training sets of a folder that have anything to contrast."""
-    sets = {path.stem: PairSet(path, settings) for path in sorted(folder.glob("*.npz"))}
+    paths = [path for path in sorted(folder.glob("*.npz")) if path.stem in settings.sets]
+    sets = {path.stem: PairSet(path, settings) for path in paths}
     return {name: one for name, one in sets.items() if one.n_rows > 1}
 
 
@@ -225,6 +210,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=defaults.rate)
     parser.add_argument("--halves-share", type=float, default=defaults.halves_share)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--vectors", default="cooccurrence", help="name of the vectors to start at")
     parser.add_argument("--start", type=Path, help="go on from the table of this .npz")
     parser.add_argument(
         "--weight", action="append", default=[], metavar="SET=SHARE", help="other share of a set"
@@ -245,8 +231,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.start:
         start = read_npz(args.start)["table"]
     else:
-        skipgram = read_npz(args.work / "skipgram.npz")
-        start = start_table(skipgram["vectors"], skipgram["counts"], settings.common)
+        running = read_npz(args.work / f"{args.vectors}.npz")
+        start = start_table(running["vectors"], running["counts"], settings.common)
     sets = read_sets(args.work / "pairs", settings)
     run = TableRun(start, sets, settings, args.work / f"{args.out}_checkpoint.pt")
     write_npz(args.work / f"{args.out}.npz", {"table": run.run()})

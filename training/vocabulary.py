@@ -46,7 +46,7 @@ EVERYDAY_TIMES = 3
 WORD = re.compile(r"[^\W\d_]+|\d+")
 ALPHABET, PLAIN_ALPHABET = 3_000, 4_000  # single letters
 LARGER = 1.65  # pieces trained for every piece kept
-LEAST_STEM = 15  # a stem put in occurs this often in everyday text
+LEAST_STEM = 6  # a stem put in occurs this often in everyday text
 
 
 def sample_texts(
@@ -146,8 +146,14 @@ def unglued(pieces: list[str], words: Counter[str], everyday: Counter[str]) -> l
     return list(dict.fromkeys([*kept, *suffixes, *common]))
 
 
+def everyday_words() -> list[str]:
+    """The words that the vocabulary has in any case, whatever the corpus says."""
+    path = Path(__file__).with_name("everyday_words.txt")
+    return path.read_text(encoding="utf-8").split()
+
+
 def most_used(pieces: list[str], words: Counter[str], size: int) -> list[str]:
-    """The special pieces, every letter, then the pieces that greedy match uses most."""
+    """The special pieces, every letter, everyday words, then what greedy match uses most."""
     model = build_tokenizer(model_of(pieces))
     frequent = [word for word, n in words.items() if n > 1] or list(words)
     used: Counter[str] = Counter()
@@ -157,8 +163,9 @@ def most_used(pieces: list[str], words: Counter[str], size: int) -> list[str]:
             for piece in encoding.tokens:
                 used[piece] += words[word]
     letters = [piece for piece in pieces if len(piece.removeprefix("##")) == 1]
+    always = [word for word in everyday_words() if set(word) <= set(letters)]
     ranked = sorted(pieces, key=lambda piece: -used[piece])
-    return list(dict.fromkeys([*SPECIAL_PIECES, *letters, *ranked]))[:size]
+    return list(dict.fromkeys([*SPECIAL_PIECES, *letters, *always, *ranked]))[:size]
 
 
 def model_of(pieces: list[str]) -> models.WordPiece:
@@ -176,6 +183,7 @@ def choose_vocabulary(everyday: list[str], other: list[str], size: int) -> Token
     larger = train_vocabulary(texts, int(size * LARGER)).get_vocab()
     pieces = sorted(larger, key=lambda piece: larger[piece])
     better = unglued(pieces, words, spoken)
+    better += [word for word in everyday_words() if word not in set(better)]
     print(f"{len(pieces)} pieces trained, {len(set(pieces) - set(better))} taken out, "
           f"{len(set(better) - set(pieces))} put in")  # fmt: skip
     tokenizer = build_tokenizer(model_of(most_used(better, words, size)))
