@@ -27,6 +27,7 @@ from machine import headline, machine, save
 from transformers import BertConfig, BertForMaskedLM
 
 from kcsearch import TextEncoder, models
+from kcsearch.errors import InputError
 from kcsearch.evaluation import spearman
 from kcsearch.whitening import Whitening
 
@@ -92,8 +93,12 @@ def measure(encoder: TextEncoder, folder: Path) -> dict[str, Any]:
     scores = [row["score"] for row in pairs]
     found = {"as they are": _figures(a, b, passages, queries, relevant, scores)}
     for dim in (dim for dim in DIMS if dim <= encoder.dim):
-        of_pairs = Whitening.fit(np.concatenate([a, b]), dim).apply
-        of_passages = Whitening.fit(passages, dim).apply
+        try:
+            of_pairs = Whitening.fit(np.concatenate([a, b]), dim).apply
+            of_passages = Whitening.fit(passages, dim).apply
+        except InputError as error:  # the vectors do not vary in so many directions
+            print(f"{dim}: {error}")
+            continue
         found[str(dim)] = _figures(
             of_pairs(a), of_pairs(b), of_passages(passages), of_passages(queries), relevant, scores
         )

@@ -18,6 +18,7 @@ import numpy as np
 
 from kcsearch.errors import InputError
 
+_LEAST_SHARE = 1e-6  # of the largest eigenvalue; below it there is only rounding
 SETTING = "whitening"  # the name under which a collection keeps its own
 
 
@@ -42,19 +43,24 @@ class Whitening:
         import faiss
 
         n, d = sample.shape
-        if not 1 <= dim <= min(d, n - 1):
+        most = max(0, min(d, n - 1))
+        if 1 <= dim <= most:
+            mean = sample.mean(axis=0, dtype=np.float64)  # where all bunch, the rest is small
+            transform = faiss.PCAMatrix(d, dim, -0.5)
+            transform.train(np.ascontiguousarray(sample - mean, np.float32))
+            eigenvalues = faiss.vector_to_array(transform.eigenvalues)
+            most = int((eigenvalues > _LEAST_SHARE * eigenvalues.max(initial=0)).sum())
+        if not 1 <= dim <= most:
             raise InputError(
                 "cannot whiten to {dim} numbers: vectors have {d}, and there are {n} of them. "
                 "Choose at most {most}",
                 dim=dim,
                 d=d,
                 n=n,
-                most=max(0, min(d, n - 1)),
+                most=most,
             )
-        transform = faiss.PCAMatrix(d, dim, -0.5)
-        transform.train(np.ascontiguousarray(sample))
-        matrix = faiss.vector_to_array(transform.A).reshape(dim, d).T
-        return cls(np.ascontiguousarray(matrix), faiss.vector_to_array(transform.b), n)
+        matrix = np.ascontiguousarray(faiss.vector_to_array(transform.A).reshape(dim, d).T)
+        return cls(matrix, np.asarray(-mean @ matrix, np.float32), n)
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """float32 (n, dim_out), unit rows, of float32 (n, dim)."""

@@ -79,6 +79,15 @@ def test_impossible_dimensions_are_refused(n: int, dim: int) -> None:
         Whitening.fit(correlated(n), dim)
 
 
+def test_directions_in_which_nothing_varies_are_refused() -> None:
+    """They would be divided by nothing: a hundred rows that differ in three directions of eight."""
+    random = np.random.default_rng(0)
+    rows = (random.standard_normal((100, 3)) @ random.standard_normal((3, 8)) / 50 + 1).astype("f4")
+    assert np.isfinite(Whitening.fit(rows, 3).apply(rows)).all()
+    with pytest.raises(InputError, match=r"cannot whiten to 4 numbers.* Choose at most 3"):
+        Whitening.fit(rows, 4)
+
+
 def test_a_whitened_collection_finds_what_numpy_finds(tmp_path: Path) -> None:
     with collection(tmp_path / "c") as made:
         before = made.status()
