@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from running import Run, kcsearch
 
+from kcsearch import models
+
 LINES = ["환불은 사흘 안에 처리됩니다.", "내일은 비가 옵니다.", "지하철이 늦게 옵니다."]
 RECORDS = [
     {"key": "r1", "text": '따옴표 "와", 쉼표', "주제": "글", "stars": 5},
@@ -156,7 +158,8 @@ def test_status(folder: Path) -> None:
         "sources        2",
     ]
     assert lines[3].startswith("model          kcsearch-ko-")
-    assert lines[4].startswith("vectors        5 x 384, ")
+    dim = json.loads((models.BUNDLED / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+    assert lines[4].startswith(f"vectors        5 x {dim}, ")
     facts = json.loads(kcsearch(folder, "status", "--format", "json").out)
     assert facts["n_documents"] == facts["n_vectors"] == 5
     assert facts["sources"] == {"docs.txt": 3, "records.jsonl": 2}
