@@ -14,6 +14,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -77,7 +78,11 @@ def run(folder: Path, seconds: float = SECONDS, n_readers: int = N_READERS) -> d
 
 
 def _write(path: Path, end: float, begun: Any) -> Counter[str]:
-    indexing.DOCUMENTS_PER_COMMIT = (1000, 1000, 1000)  # a state is one commit
+    with mock.patch.object(indexing, "DOCUMENTS_PER_COMMIT", (1000, 1000, 1000)):
+        return _write_until(path, end, begun)  # a state is one commit
+
+
+def _write_until(path: Path, end: float, begun: Any) -> Counter[str]:
     counts = Counter[str]()
     while time.time() < end:
         with Collection(path, create=False, encoder=HashEncoder(), wait=60) as collection:

@@ -11,10 +11,11 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 from kcsearch import indexing
 from kcsearch.collection import Collection
@@ -24,7 +25,6 @@ from kcsearch.types import Document
 from tests.doubles import HashEncoder
 
 N_DOCUMENTS = 120
-indexing.DOCUMENTS_PER_COMMIT = (10, 10, 10)
 _LONG = "아주 긴 이야기가 여기에서 시작되어 여러 조각으로 나뉩니다. " * 3
 
 
@@ -34,8 +34,14 @@ def document(number: int, version: int = 0) -> Document:
     return Document(text, f"k{number}", f"{number % 3}.txt", number, {"version": version})
 
 
-def opened(path: Path, *, create: bool = False) -> Collection:
-    return Collection(path, create=create, encoder=HashEncoder())
+@contextmanager
+def opened(path: Path, *, create: bool = False) -> Iterator[Collection]:
+    """With many small commits, so that a run has many moments to be stopped at."""
+    with (
+        mock.patch.object(indexing, "DOCUMENTS_PER_COMMIT", (10, 10, 10)),
+        Collection(path, create=create, encoder=HashEncoder()) as collection,
+    ):
+        yield collection
 
 
 def make(path: Path) -> None:
