@@ -25,7 +25,7 @@ from sentences import sentences
 
 from kcsearch import Collection, TextEncoder
 from kcsearch.index_cache import IndexCache
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 
 _MEASURED = """
 import json, resource, subprocess, sys, time

@@ -30,8 +30,8 @@ from kcsearch.index_cache import IndexCache, sample_of
 from kcsearch.interpretation import interpret
 from kcsearch.search_space import SearchSpace
 from kcsearch.searching import Searcher, matching, unit
-from kcsearch.sqlite_file import explained
-from kcsearch.text_store import VECTOR_DTYPE, StoredRow, TextStore
+from kcsearch.store.sqlite_file import explained
+from kcsearch.store.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.turns import Turns
 from kcsearch.types import Clean, Document, Encoder, Hit, IndexReport, Interpretation, Mode
 from kcsearch.whitening import SETTING, Whitening
@@ -41,8 +41,8 @@ if TYPE_CHECKING:  # a query needs none of it
     from kcsearch.readers import ReadReport
     from kcsearch.readers.passages import Split
     from kcsearch.readers.paths import Format
-    from kcsearch.transfer import Writable
-    from kcsearch.verification import Check
+    from kcsearch.upkeep.transfer import Writable
+    from kcsearch.upkeep.verification import Check
 
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
@@ -312,11 +312,11 @@ class Collection:
             return len({row.whole_key for row in rows})
 
     # -- keeping ---------------------------------------------------------------------------------
-    # What mends a collection that cannot be opened is `kcsearch.repairing.repair`.
+    # What mends a collection that cannot be opened is `kcsearch.upkeep.repairing.repair`.
 
     def verify(self) -> Sequence[Check]:
         """Look at everything that is stored, and say what does not fit. Encodes nothing."""
-        from kcsearch.verification import verify
+        from kcsearch.upkeep.verification import verify
 
         with self._lock:
             return verify(self._store, self.path / _INDEX, self._model_difference())
@@ -353,7 +353,7 @@ class Collection:
 
     def backup(self, folder: str | Path) -> int:
         """Copy the collection as it is now into a new folder, whoever writes; how many rows."""
-        from kcsearch.backing_up import backup
+        from kcsearch.upkeep.backing_up import backup
 
         with self._lock:
             return backup(self._store, self.path / _INDEX, Path(folder))
@@ -372,7 +372,7 @@ class Collection:
         vectors: in the lines, too, and of long texts the windows. A .npy file comes with the lines
         beside it. The conditions are those of `search`.
         """
-        from kcsearch import transfer
+        from kcsearch.upkeep import transfer
 
         with self._lock, self._store.snapshot():
             row_ids = matching(self._store, filters, where, params)
@@ -385,7 +385,7 @@ class Collection:
 
         Raises InputError, and ModelMismatchError for vectors of another model.
         """
-        from kcsearch import transfer
+        from kcsearch.upkeep import transfer
 
         path = Path(path)
         origin = transfer.origin_of(path)

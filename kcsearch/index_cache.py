@@ -25,7 +25,7 @@ from kcsearch.faiss_index import (
 )
 from kcsearch.fusion import Background, background
 from kcsearch.search_space import SearchSpace
-from kcsearch.text_store import StoreState, TextStore
+from kcsearch.store.text_store import StoreState, TextStore
 
 # Rows outside the base are searched in float32, one by one: 5,000 of them cost half a millisecond.
 _MAX_OUTSIDE = 5_000

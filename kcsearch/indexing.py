@@ -14,7 +14,7 @@ from itertools import islice
 
 from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
-from kcsearch.text_store import NewRow, StoredRow, TextStore, hash_text, metadata_json
+from kcsearch.store.text_store import NewRow, StoredRow, TextStore, hash_text, metadata_json
 from kcsearch.types import Document, Encoder, IndexReport
 
 Progress = Callable[[IndexReport], None]

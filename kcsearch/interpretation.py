@@ -13,7 +13,7 @@ from kcsearch.hangul import (
     query_tokens,
     with_initials,
 )
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 from kcsearch.types import Interpretation
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 from kcsearch.whitening import whitening_id, whitening_of
 
 

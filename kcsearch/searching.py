@@ -16,7 +16,7 @@ from kcsearch.fusion import N_CANDIDATES, Background, Joined, fuse, token_weight
 from kcsearch.hangul import is_choseong_query, normalize, query_tokens
 from kcsearch.interpretation import find_by_initials
 from kcsearch.search_space import SearchSpace
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 from kcsearch.types import Explanation, Hit, Interpretation, Mode, VectorIndex
 
 # Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.

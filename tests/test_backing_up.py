@@ -73,7 +73,7 @@ def test_a_backup_that_fails_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, os.strerror(28), "a full disk")
 
-    monkeypatch.setattr("kcsearch.backing_up.shutil.copyfile", full)
+    monkeypatch.setattr("kcsearch.upkeep.backing_up.shutil.copyfile", full)
     with opened(path) as collection, pytest.raises(CollectionUnavailableError, match="No space"):
         collection.backup(tmp_path / "copy")
     assert [file.name for file in tmp_path.iterdir()] == ["c"]

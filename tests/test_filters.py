@@ -10,7 +10,7 @@ from doubles import HashEncoder
 
 from kcsearch.collection import Collection
 from kcsearch.errors import InputError
-from kcsearch.text_store import NewRow, TextStore
+from kcsearch.store.text_store import NewRow, TextStore
 from kcsearch.types import Document
 
 METADATA: list[dict[str, Any]] = [
@@ -145,7 +145,7 @@ def test_a_parameter_that_sqlite_cannot_hold_is_an_input_error(
 def test_the_authorizer_of_where_lets_nothing_but_reading_through(
     statement: str, tmp_path: Path
 ) -> None:
-    from kcsearch.filters import read_only, unrestricted
+    from kcsearch.store.filters import read_only, unrestricted
 
     db = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     db.execute("CREATE TABLE documents (key, text)")

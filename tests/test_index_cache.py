@@ -22,7 +22,7 @@ from kcsearch import faiss_index, index_cache
 from kcsearch.errors import CollectionDamagedError
 from kcsearch.faiss_index import FaissIndex, check_file, read_stamp
 from kcsearch.index_cache import IndexCache
-from kcsearch.text_store import NewRow, TextStore
+from kcsearch.store.text_store import NewRow, TextStore
 from kcsearch.types import Document
 
 DIM = 8

@@ -19,7 +19,7 @@ from kcsearch import indexing
 from kcsearch.collection import Collection
 from kcsearch.errors import DocumentNotFoundError, InputError
 from kcsearch.indexing import Indexer
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 from kcsearch.types import Document, IndexReport, Role
 
 LONG = "아주 긴 글은 여러 창으로 나뉘어 저장됩니다. " * 4  # 104 characters: three windows of 40

@@ -15,7 +15,7 @@ import pytest
 
 from kcsearch.fusion import background, fuse, token_weights
 from kcsearch.hangul import bigrams, query_tokens
-from kcsearch.text_store import NewRow, TextStore
+from kcsearch.store.text_store import NewRow, TextStore
 from kcsearch.types import Document
 
 NOUNS = """

@@ -15,8 +15,8 @@ from stored import LONG, documents, execute, flip, made, opened
 from kcsearch import faiss_index
 from kcsearch.errors import CollectionDamagedError, CollectionNotFoundError
 from kcsearch.faiss_index import check_file
-from kcsearch.repairing import RepairReport, repair
 from kcsearch.types import Document
+from kcsearch.upkeep.repairing import RepairReport, repair
 
 N_WINDOWS = len(HashEncoder().split(LONG))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
-from kcsearch.text_store import (
+from kcsearch.store.text_store import (
     APPLICATION_ID,
     SCHEMA_VERSION,
     NewRow,
@@ -308,7 +308,7 @@ def test_reading_a_store_needs_no_sqlite_utils(store: TextStore) -> None:
     script = f"""if True:
         import sys
         from pathlib import Path
-        from kcsearch.text_store import TextStore
+        from kcsearch.store.text_store import TextStore
         TextStore(Path({str(store.path)!r})).state()
         assert "sqlite_utils" not in sys.modules
     """

@@ -20,7 +20,7 @@ from unittest import mock
 from kcsearch import indexing
 from kcsearch.collection import Collection
 from kcsearch.errors import KcsearchError
-from kcsearch.text_store import TextStore
+from kcsearch.store.text_store import TextStore
 from kcsearch.types import Document
 from tests.doubles import HashEncoder
 

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 )
 
 from kcsearch.collection import Collection
-from kcsearch.repairing import repair
 from kcsearch.types import Document
+from kcsearch.upkeep.repairing import repair
 from tests.doubles import HashEncoder
 
 N_STEPS, N_STEPS_EACH = 10_000, 50

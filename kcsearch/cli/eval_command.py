@@ -172,7 +172,7 @@ def _write_per_query(
 ) -> None:
     from kcsearch.atomic_file import replacing
     from kcsearch.evaluation import MEASURES, per_query
-    from kcsearch.sqlite_file import explained
+    from kcsearch.store.sqlite_file import explained
 
     values = {m: {n: per_query(run, judged, n) for n in MEASURES} for m, run in runs.items()}
     with explained(path), replacing(path) as draft, draft.open("w", encoding="utf-8") as lines:

@@ -15,7 +15,7 @@ from kcsearch.cli.printing import print_lines, tell
 from kcsearch.errors import CollectionDamagedError
 
 if TYPE_CHECKING:  # numpy, FAISS and SQLite wait until a command needs them
-    from kcsearch.verification import Part
+    from kcsearch.upkeep.verification import Part
 
 maintenance_commands = typer.Typer()
 
@@ -59,7 +59,7 @@ def repair(
         bool, typer.Option("--json", help=say("Print the report as JSON on stdout."))
     ] = False,
 ) -> None:
-    from kcsearch.repairing import repair as mend
+    from kcsearch.upkeep.repairing import repair as mend
 
     path = existing(collection)
     report = mend(path, wait=wait, on_wait=tell_waiting)

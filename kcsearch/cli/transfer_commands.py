@@ -73,7 +73,7 @@ def import_(
         bool, typer.Option("--json", help=say("Print the report as JSON on stdout."))
     ] = False,
 ) -> None:
-    from kcsearch.transfer import origin_of
+    from kcsearch.upkeep.transfer import origin_of
 
     origin = origin_of(file)  # a mistyped name makes no collection
     made_with = (origin or {}).get("model_reference", "bundled")

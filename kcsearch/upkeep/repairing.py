@@ -26,13 +26,13 @@ from kcsearch.errors import (
     KcsearchError,
 )
 from kcsearch.index_cache import IndexCache
-from kcsearch.salvage import SalvagedRow, last_commit, salvaged_rows, salvaged_settings
-from kcsearch.soundness import document_fault, vector_fault
-from kcsearch.sqlite_file import explained
-from kcsearch.store_seal import take_seal
-from kcsearch.text_store import NEEDED_SETTINGS, VECTOR_DTYPE, NewRow, TextStore
+from kcsearch.store.salvage import SalvagedRow, last_commit, salvaged_rows, salvaged_settings
+from kcsearch.store.seal import take_seal
+from kcsearch.store.soundness import document_fault, vector_fault
+from kcsearch.store.sqlite_file import explained
+from kcsearch.store.text_store import NEEDED_SETTINGS, VECTOR_DTYPE, NewRow, TextStore
 from kcsearch.types import Document, Encoder
-from kcsearch.verification import check_store
+from kcsearch.upkeep.verification import check_store
 from kcsearch.write_lock import write_lock
 
 _BATCH = 1000  # rows

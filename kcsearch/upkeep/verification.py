@@ -16,8 +16,8 @@ from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file
 from kcsearch.hangul import bigrams
 from kcsearch.index_cache import IndexCache
 from kcsearch.search_space import SearchSpace
-from kcsearch.soundness import document_fault, vector_fault
-from kcsearch.text_store import TextStore
+from kcsearch.store.soundness import document_fault, vector_fault
+from kcsearch.store.text_store import TextStore
 
 Part = Literal["sqlite", "counts", "documents", "vectors", "words", "model", "index file", "search"]
 

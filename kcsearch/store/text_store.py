@@ -22,10 +22,10 @@ import numpy as np
 
 from kcsearch.atomic_file import replacing
 from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
-from kcsearch.filters import condition_of, read_only, unrestricted
 from kcsearch.hangul import bigrams, normalize
-from kcsearch.sqlite_file import connect, explained, transaction
-from kcsearch.store_seal import has_broken_seal, put_seal, take_seal
+from kcsearch.store.filters import condition_of, read_only, unrestricted
+from kcsearch.store.seal import has_broken_seal, put_seal, take_seal
+from kcsearch.store.sqlite_file import connect, explained, transaction
 from kcsearch.types import Document
 
 APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
@@ -114,7 +114,7 @@ class TextStore:
 
         The caller holds the write lock.
         """
-        from kcsearch.schema import migrate
+        from kcsearch.store.schema import migrate
 
         with explained(path), replacing(path) as draft:
             for suffix in ("-wal", "-shm"):  # of a store that somebody deleted: not ours to replay

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kcsearch.text_store import LENGTH_TOLERANCE, VECTOR_DTYPE, hash_text
+from kcsearch.store.text_store import LENGTH_TOLERANCE, VECTOR_DTYPE, hash_text
 
 
 def document_fault(row: tuple[Any, ...]) -> str | None:

@@ -11,7 +11,7 @@ import sqlite3
 import sqlite_utils
 from sqlite_utils import Migrations
 
-from kcsearch.text_store import APPLICATION_ID, SCHEMA_VERSION
+from kcsearch.store.text_store import APPLICATION_ID, SCHEMA_VERSION
 
 migrations = Migrations("kcsearch")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from stored import documents, made, opened
 
-from kcsearch import store_seal
-from kcsearch.store_seal import has_broken_seal, put_seal, seal_path, take_seal
+from kcsearch.store import seal
+from kcsearch.store.seal import has_broken_seal, put_seal, seal_path, take_seal
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_seal_can_be_taken_twice(file: Path) -> None:
 
 def test_a_large_file_gets_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take_seal(file)
-    monkeypatch.setattr(store_seal, "LARGEST", 6999)
+    monkeypatch.setattr(seal, "LARGEST", 6999)
     put_seal(file, "a-state")
     assert not seal_path(file).exists()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from kcsearch.atomic_file import sync_folder
 from kcsearch.errors import InputError
 from kcsearch.index_cache import IndexCache
-from kcsearch.sqlite_file import explained
-from kcsearch.text_store import TextStore
+from kcsearch.store.sqlite_file import explained
+from kcsearch.store.text_store import TextStore
 
 
 def backup(store: TextStore, index_file: Path, folder: Path) -> int:

@@ -20,9 +20,9 @@ from kcsearch.atomic_file import replacing
 from kcsearch.errors import InputError, ModelMismatchError
 from kcsearch.readers.decoding import TextFile
 from kcsearch.readers.json_records import json_lines
-from kcsearch.soundness import vector_fault
-from kcsearch.sqlite_file import explained
-from kcsearch.text_store import VECTOR_DTYPE, NewRow, StoredRow, TextStore
+from kcsearch.store.soundness import vector_fault
+from kcsearch.store.sqlite_file import explained
+from kcsearch.store.text_store import VECTOR_DTYPE, NewRow, StoredRow, TextStore
 from kcsearch.types import Document, IndexReport
 
 HEADER = "kcsearch_vectors"  # the field of a first line that tells of the model
