@@ -43,7 +43,7 @@ def main() -> None:
 
 def _run() -> int:
     """The exit code of the command in sys.argv."""
-    from kcsearch.cli import app
+    from kcsearch.cli import make_app
     from kcsearch.cli.messages import explain, say
     from kcsearch.cli.options import join_params
     from kcsearch.cli.printing import flush
@@ -53,6 +53,7 @@ def _run() -> int:
     try:
         _check_working_directory()
         try:
+            app = make_app(sys.argv[1] if len(sys.argv) > 1 else "")
             return app(prog_name="kcsearch", standalone_mode=False) or 0
         finally:
             flush()

@@ -38,7 +38,7 @@ JOINERS = {
 }
 ROOMS_OF_JOINERS = {"fusion", "index_cache", "interpretation", "keyboard", "readers"}
 ROOMS_OF_JOINERS |= {"search_space"}
-# Mending opens a collection that `collection` cannot open: it takes the lock and the encoder itself.
+# Mending opens what `collection` cannot open: it takes the lock and the encoder itself.
 ROOMS_OF_UPKEEP = {"encoder", "models", "write_lock"}
 HEAVY = {
     "faiss": {"faiss_index", "whitening"},
