@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kcsearch import models
+from kcsearch.analyzer import analyzer_of
 from kcsearch.errors import (
     CollectionNotFoundError,
     CollectionUnavailableError,
@@ -25,7 +26,7 @@ from kcsearch.errors import (
     ModelError,
     ModelMismatchError,
 )
-from kcsearch.hangul import TOKENIZER_VERSION, fold, normalize
+from kcsearch.hangul import fold, normalize
 from kcsearch.index_cache import IndexCache, sample_of
 from kcsearch.interpretation import interpret
 from kcsearch.search_space import SearchSpace
@@ -33,7 +34,17 @@ from kcsearch.searching import Searcher, matching, unit
 from kcsearch.store.sqlite_file import explained
 from kcsearch.store.text_store import VECTOR_DTYPE, StoredRow, TextStore
 from kcsearch.turns import Turns
-from kcsearch.types import Clean, Document, Encoder, Hit, IndexReport, Interpretation, Mode
+from kcsearch.types import (
+    Answer,
+    Clean,
+    Document,
+    Encoder,
+    Hit,
+    IndexReport,
+    Interpretation,
+    Mode,
+    Words,
+)
 from kcsearch.whitening import SETTING, Whitening
 from kcsearch.write_lock import write_lock
 
@@ -93,6 +104,7 @@ class Collection:
         create: bool = True,
         encoder: Encoder | None = None,
         clean: Clean | None = None,
+        words: Words | None = None,
         wait: float = 10.0,
         on_wait: Callable[[], None] | None = None,
     ) -> None:
@@ -100,10 +112,11 @@ class Collection:
 
         model: name or folder; an existing collection knows its own and refuses another.
         encoder: in place of the one that `model` names. clean: how a new collection's texts and
-        queries are cleaned before they are encoded; an existing one knows.
+        queries are cleaned before they are encoded, words: what they are looked up by (bigrams, or
+        Kiwi's morphemes); an existing one knows both.
         wait: seconds for another writer to finish, on_wait is called before.
         Raises CollectionNotFoundError (with create=False), ModelError, ModelMismatchError,
-        CollectionDamagedError, CollectionUnavailableError.
+        CollectionDamagedError, CollectionUnavailableError, MissingExtraError.
         """
         self.path = Path(os.path.abspath(path))
         self._encoder = encoder
@@ -116,7 +129,7 @@ class Collection:
                     "{path} is not a collection. Make one with `kcsearch index FILE`",
                     path=self.path,
                 )
-            self._create(model, clean)
+            self._create(model, clean, words)
         self._store = TextStore(self.path / _STORE)
         self._cache = IndexCache(self.path / _INDEX)
         try:
@@ -131,6 +144,13 @@ class Collection:
                     path=self.path,
                     mine=self._clean(),
                     other=clean,
+                )
+            if words not in (None, self._store.analyzer.name):
+                raise ModelMismatchError(
+                    "{path} was made with --words {mine}, not {other}",
+                    path=self.path,
+                    mine=self._store.analyzer.name,
+                    other=words,
                 )
         except BaseException:
             self.close()
@@ -510,22 +530,28 @@ class Collection:
     ) -> Sequence[Sequence[Hit]]:
         """`search` for several queries at once, which is quicker than one by one."""
         _refuse_single(queries)
-        if not queries:
-            return []
-        _refuse_empty(queries)  # before a model is loaded for them
-        with self._lock, self._searcher(top_k, filters, where, params) as searcher:
-            asked = [interpret(normalize(query), self._store) for query in queries]
-            vectors = self.embed_queries([one.text for one in asked])
-            return [
-                searcher.search(mode, one, vector, top_k, min_score)
-                for one, vector in zip(asked, vectors, strict=True)
-            ]
+        conditions = (filters, where, params, min_score)
+        return [answer.hits for answer in self._answers(queries, top_k, mode, *conditions)]
+
+    def ask(
+        self,
+        query: str,
+        top_k: int = 10,
+        *,
+        mode: Mode = "hybrid",
+        filters: Mapping[str, str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        min_score: float | str | None = None,
+    ) -> Answer:
+        """`search`, telling what the query was taken for."""
+        return self._answers([query], top_k, mode, filters, where, params, min_score)[0]
 
     def interpret(self, query: str) -> Interpretation:
         """What `search` takes a query for: as typed, a keyboard slip mended, or 초성 read."""
         _refuse_empty([query])
         with self._lock, self._store.snapshot():
-            return interpret(normalize(query), self._store)
+            return interpret(normalize(query), self._store)[0]
 
     def similar(
         self,
@@ -577,6 +603,7 @@ class Collection:
             "n_sources": len(sources),
             "sources": {source or "": n for source, n in sources.items()},
             "model": settings["model"],
+            "words": self._store.analyzer.name,
             "dim": settings["dim"],
             "whitening": whitening and {n: whitening[n] for n in ("dim", "n_rows")},
             "random_pairs": background
@@ -614,6 +641,30 @@ class Collection:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _answers(
+        self,
+        queries: Sequence[str],
+        top_k: int,
+        mode: Mode,
+        filters: Mapping[str, str] | None,
+        where: str | None,
+        params: Mapping[str, Any] | None,
+        min_score: float | str | None,
+    ) -> Sequence[Answer]:
+        if not queries:
+            return []
+        _refuse_empty(queries)  # before a model is loaded for them
+        with self._lock, self._searcher(top_k, filters, where, params) as searcher:
+            read = [interpret(normalize(query), self._store) for query in queries]
+            vectors = self.embed_queries([asked.text for asked, _ in read])
+            return [
+                Answer(
+                    asked,
+                    searcher.search(mode, asked.text, by_initials, vector, top_k, min_score),
+                )
+                for (asked, by_initials), vector in zip(read, vectors, strict=True)
+            ]
+
     def _rows_of(self, key: str) -> Sequence[StoredRow]:
         """The row of `key`, or its windows. Raises DocumentNotFoundError."""
         rows = self._store.rows_by_key([normalize(key)])
@@ -629,10 +680,11 @@ class Collection:
     def _clean(self) -> str:
         return str(self._store.settings["model"].get("clean", "none"))
 
-    def _create(self, model: str | Path | None, clean: Clean | None) -> None:
+    def _create(self, model: str | Path | None, clean: Clean | None, words: Words | None) -> None:
         """Make the folder and an empty store; needs the model, whose fingerprint it keeps."""
         from kcsearch import __version__
 
+        analyzer = analyzer_of(words or "bigrams")
         settings: dict[str, Any] = {"model_reference": "", "model_stamp": {}}
         if self._encoder is None:
             folder = models.resolve(model, clean)
@@ -645,7 +697,8 @@ class Collection:
         settings |= {
             "collection_id": uuid.uuid4().hex,
             "vector_dtype": VECTOR_DTYPE.str,
-            "tokenizer_version": TOKENIZER_VERSION,
+            "words": analyzer.name,
+            "tokenizer_version": analyzer.version,
             "created_with": f"kcsearch {__version__}",
         }
         try:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kcsearch.hangul import bigrams, fold, query_tokens
+from kcsearch.hangul import bigrams, fold
 
 N_CANDIDATES = 100  # from each side
 LEXICAL_WEIGHT = 0.8
@@ -116,26 +116,26 @@ def background(vectors: np.ndarray, rng: np.random.Generator) -> Background:
     )
 
 
-def token_weights(query: str, frequencies: Mapping[str, int], n_rows: int) -> dict[str, float]:
-    """Weight by token of `hangul.query_tokens(query)`, in nats.
+def token_weights(
+    words: Sequence[Sequence[str]], frequencies: Mapping[str, int], n_rows: int
+) -> dict[str, float]:
+    """Weight by token, in nats.
 
-    frequencies: how many of the `n_rows` rows hold a token; a token that is not there, none.
+    words: the tokens of the query, word by word. frequencies: how many of the `n_rows` rows hold a
+    token; a token that is not there, none.
     """
-    n_together: dict[str, int] = {}
-    for word in fold(query).split():
-        tokens = query_tokens(word)
+    weights: dict[str, float] = {}
+    for tokens in words:
+        n_together = min(len(tokens), _LONGEST_WORD)
         for token in tokens:
-            n_together.setdefault(token, min(len(tokens), _LONGEST_WORD))
-    weights = {}
-    for token in query_tokens(query):
-        n = min(frequencies.get(token, 0), n_rows)
-        idf = math.log(1 + (n_rows - n + 0.5) / (n + 0.5))
-        weights[token] = idf / math.sqrt(n_together.get(token, 1))
+            n = min(frequencies.get(token, 0), n_rows)
+            idf = math.log(1 + (n_rows - n + 0.5) / (n + 0.5))
+            weights.setdefault(token, idf / math.sqrt(n_together))
     return weights
 
 
 def matching_tokens(tokens: Iterable[str], text: str) -> tuple[str, ...]:
-    """Those of a query's tokens that a text holds; a single syllable anywhere in a word.
+    """Those of a query's bigrams that a text holds; a single syllable anywhere in a word.
 
     Neighbouring syllables are a bigram of the text, so a look for the letters is enough for them,
     and thirty times quicker than taking the text apart.
@@ -158,15 +158,16 @@ def fuse(
     dense: Sequence[int],
     lexical: Sequence[tuple[int, float]],
     cosines: Mapping[int, float],
-    texts: Mapping[int, str],
+    matches: Mapping[int, tuple[str, ...]],
     weights: Mapping[str, float],
     expected: float,
     spread: float,
 ) -> list[Joined]:
     """All candidates, best first; ties by cosine, then row id.
 
-    dense: row ids, best first. lexical: row ids with their BM25, best first. cosines, texts: of
-    every row in either. weights: `token_weights`. expected: of the query's cosine; spread: > 0.
+    dense: row ids, best first. lexical: row ids with their BM25, best first. cosines, matches: of
+    every row in either, the latter the query's tokens that it holds. weights: `token_weights`.
+    expected: of the query's cosine; spread: > 0.
     """
     information = sum(weights.values())
     dense_ranks = {row_id: rank for rank, row_id in enumerate(dense, 1)}
@@ -175,7 +176,7 @@ def fuse(
     joined = []
     for row_id in dense_ranks | lexical_ranks:
         z = max(0.0, (cosines[row_id] - expected) / spread)
-        matched = matching_tokens(weights, texts[row_id])
+        matched = matches[row_id]
         share = sum(weights[token] for token in matched) / information if matched else 0.0
         dense_part, lexical_part = z * z / 2, LEXICAL_WEIGHT * information * share**2
         joined.append(

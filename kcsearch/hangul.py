@@ -59,6 +59,15 @@ _WORD = re.compile(
 _REPEAT = re.compile(r"(.)\1+")
 
 
+def runs(text: str) -> list[str]:
+    """Runs of letters of one kind: syllables, jamo, a number, Hanja, or any other letters.
+
+    >>> runs("아이폰15프로, 1,200원")
+    ['아이폰', '15', '프로', '1,200', '원']
+    """
+    return _WORD.findall(fold(text))
+
+
 def bigrams(text: str) -> list[str]:
     """The lexical tokens of a text, in order, with repetitions.
 
@@ -73,7 +82,7 @@ def bigrams(text: str) -> list[str]:
     ['ktx', '2', '호선', '선은', '1200', '원', 'a', '형', '大韓民國']
     """
     tokens: list[str] = []
-    for word in _WORD.findall(fold(text)):
+    for word in runs(text):
         if "가" <= word[0] <= "힣":
             if len(word) < 3:
                 tokens.append(word)

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 
+from kcsearch.analyzer import tokens_of
 from kcsearch.hangul import (
     choseong,
     fold,
     is_choseong_query,
     match_choseong,
-    query_tokens,
     with_initials,
 )
 from kcsearch.store.text_store import TextStore
 from kcsearch.types import Interpretation
 
+Found = tuple[int, float, str]  # row id, score, what the letters stand for there
 
-def interpret(query: str, store: TextStore) -> Interpretation:
+
+def interpret(query: str, store: TextStore) -> tuple[Interpretation, list[Found]]:
     """Read a query, in NFC, in the light of the words that the store holds.
 
     A keyboard slip (dkssud for 안녕) is mended where the store holds no word of the query as it was
     typed, and else only suggested. A 초성 query (ㅇㄴㅎㅅㅇ) is read as the commonest words that it
-    can stand for.
+    can stand for, and comes with the rows that hold such words, best first.
     """
-    if is_choseong_query(query):
-        readings = Counter(reading for _, _, reading in find_by_initials(query, store))
-        return Interpretation(query, readings.most_common(1)[0][0] if readings else query)
+    if not is_choseong_query(query):
+        return _read(query, store), []
+    found = _find_by_initials(query, store)
+    readings = Counter(reading for _, _, reading in found)
+    text = readings.most_common(1)[0][0] if readings else query
+    return Interpretation(query, text), found if text != query else []
+
+
+def _read(query: str, store: TextStore) -> Interpretation:
     if not _may_be_a_slip(query):
         return Interpretation(query, query)
     from kcsearch.keyboard import looks_like_slip
@@ -34,7 +43,8 @@ def interpret(query: str, store: TextStore) -> Interpretation:
     meant = looks_like_slip(query)
     if meant is None:
         return Interpretation(query, query)
-    if any(store.document_frequencies(query_tokens(query)).values()):
+    tokens = tokens_of(store.analyzer.of_query(query))
+    if any(store.document_frequencies(tokens).values()):
         return Interpretation(query, query, suggestion=meant)
     return Interpretation(query, meant)
 
@@ -44,17 +54,26 @@ def _may_be_a_slip(query: str) -> bool:
     return query.isascii() or any("ㅏ" <= letter <= "ㅣ" for letter in query)
 
 
-def find_by_initials(query: str, store: TextStore) -> list[tuple[int, float, str]]:
-    """Rows whose text holds the words of a 초성 query: row id, score, what the letters stand for.
+def _find_by_initials(query: str, store: TextStore) -> list[Found]:
+    """Rows whose text holds the words of a 초성 query.
 
     By `hangul.match_choseong`, best first, ties by row id.
     """
-    words = choseong(fold(query)).split()
-    pairs = dict.fromkeys(pair for word in words for pair in pairwise(word))
-    groups = [store.tokens_between(*with_initials(*pair)) for pair in pairs]
     found = []
-    for row_id, row in store.rows(store.rows_with_each(groups)).items():
-        match = match_choseong(query, row.document.text)
+    for row_id, text in _texts_to_look_at(query, store):
+        match = match_choseong(query, text)
         if match is not None:
             found.append((row_id, *match))
     return sorted(found, key=lambda one: (-one[1], one[0]))
+
+
+def _texts_to_look_at(query: str, store: TextStore) -> Iterator[tuple[int, str]]:
+    """Rows that hold bigrams with these initials; among morphemes there is no telling: all."""
+    if store.analyzer.name == "kiwi":
+        yield from store.select("SELECT row_id, text FROM documents")
+        return
+    words = choseong(fold(query)).split()
+    pairs = dict.fromkeys(pair for word in words for pair in pairwise(word))
+    groups = [store.tokens_between(*with_initials(*pair)) for pair in pairs]
+    for row_id, row in store.rows(store.rows_with_each(groups)).items():
+        yield row_id, row.document.text

@@ -11,13 +11,21 @@ from typing import Any, get_args
 
 import numpy as np
 
+from kcsearch.analyzer import tokens_of
 from kcsearch.errors import InputError
-from kcsearch.fusion import N_CANDIDATES, Background, Joined, fuse, token_weights
-from kcsearch.hangul import is_choseong_query, normalize, query_tokens
-from kcsearch.interpretation import find_by_initials
+from kcsearch.fusion import (
+    N_CANDIDATES,
+    Background,
+    Joined,
+    fuse,
+    matching_tokens,
+    token_weights,
+)
+from kcsearch.hangul import normalize
+from kcsearch.interpretation import Found
 from kcsearch.search_space import SearchSpace
 from kcsearch.store.text_store import TextStore
-from kcsearch.types import Explanation, Hit, Interpretation, Mode, VectorIndex
+from kcsearch.types import Explanation, Hit, Mode, VectorIndex
 
 # Exact cosines decide among more candidates than are asked for: fp16 swaps neighbours at the edge.
 _SPARE_CANDIDATES = 10
@@ -49,23 +57,27 @@ class Searcher:
     def search(
         self,
         mode: Mode,
-        asked: Interpretation,
+        text: str,
+        by_initials: Sequence[Found],
         vector: np.ndarray,
         top_k: int,
         min_score: MinScore,
     ) -> list[Hit]:
-        """Raises InputError for a mode that there is not, or a `min_score` that means nothing."""
+        """The best rows for a text, its vector, and the rows that its initials were found in.
+
+        Raises InputError for a mode that there is not, or a `min_score` that means nothing.
+        """
         least = least_cosine(min_score, self._background)
         vector = self._space.project(vector[None])[0]
         if mode not in get_args(Mode):
             raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
         if mode == "dense":
             return self._dense(vector, top_k, least)
-        if is_choseong_query(asked.query) and asked.text != asked.query:
-            return self._by_initials(asked.query, vector, top_k, least)
+        if by_initials:
+            return self._by_initials(by_initials, vector, top_k, least)
         if mode == "lexical":
-            return self._lexical(asked.text, vector, top_k, least)
-        return self._hybrid(asked.text, vector, top_k, least)
+            return self._lexical(text, vector, top_k, least)
+        return self._hybrid(text, vector, top_k, least)
 
     def nearest(self, vector: np.ndarray, top_k: int, min_score: MinScore) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
@@ -80,10 +92,9 @@ class Searcher:
         )
 
     def _by_initials(
-        self, query: str, vector: np.ndarray, top_k: int, least: float | None
+        self, found: Sequence[Found], vector: np.ndarray, top_k: int, least: float | None
     ) -> list[Hit]:
         """Those that hold words with these leading consonants; vector: of what they stand for."""
-        found = find_by_initials(query, self._store)
         if self._allowed is not None:
             allowed = set(self._allowed.tolist())
             found = [one for one in found if one[0] in allowed]
@@ -95,7 +106,7 @@ class Searcher:
     def _lexical(
         self, query: str, vector: np.ndarray, top_k: int, least: float | None
     ) -> list[Hit]:
-        """Those that hold the query's syllable bigrams and words, by BM25."""
+        """Those that hold tokens of the query, by BM25."""
         found = self._by_words(query, top_k if least is None else _MOST_CANDIDATES)
         cosines = self._cosines([row_id for row_id, _ in found], vector)
         return self._hits([(row_id, bm25, None) for row_id, bm25 in found], cosines, top_k, least)
@@ -110,14 +121,15 @@ class Searcher:
         both = dict.fromkeys([*nearest, *(row_id for row_id, _ in found)])
         cosines = self._cosines(list(both), vector)
         nearest.sort(key=lambda row_id: (-cosines[row_id], row_id))
-        rows = self._store.rows(cosines)
-        frequencies = self._store.document_frequencies(query_tokens(query))
+        words = self._store.analyzer.of_query(query)
+        tokens = tokens_of(words)
+        frequencies = self._store.document_frequencies(tokens)
         joined = fuse(
             nearest[:n_candidates],
             found,
             cosines,
-            {row_id: row.document.text for row_id, row in rows.items()},
-            token_weights(query, frequencies, len(self._index)),
+            self._matches(tokens, list(cosines)),
+            token_weights(words, frequencies, len(self._index)),
             float(self._background.mean @ vector),
             self._background.spread,
         )
@@ -149,8 +161,17 @@ class Searcher:
     def _by_words(self, query: str, top_k: int) -> list[tuple[int, float]]:
         """Row ids with their BM25, best first."""
         n = top_k + len(self._unwanted)
-        found = self._store.lexical(query_tokens(query), n, self._allowed)
+        tokens = tokens_of(self._store.analyzer.of_query(query))
+        found = self._store.lexical(tokens, n, self._allowed)
         return [one for one in found if one[0] not in self._unwanted][:top_k]
+
+    def _matches(self, tokens: Sequence[str], row_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Which of a query's tokens each row holds."""
+        if self._store.analyzer.name == "kiwi":
+            held = self._store.morphemes(row_ids)
+            return {n: tuple(t for t in tokens if t in held[n]) for n in row_ids}
+        rows = self._store.rows(row_ids)
+        return {n: matching_tokens(tokens, rows[n].document.text) for n in row_ids}
 
     def _nearest(self, vector: np.ndarray, top_k: int) -> list[int]:
         """Row ids: all that can be among the `top_k` best, however many tie."""

@@ -16,6 +16,7 @@ Role = Literal["query", "passage"]
 Pooling = Literal["pooler", "cls", "mean"]
 Clean = Literal["none", "kcbert"]
 Mode = Literal["dense", "lexical", "hybrid"]
+Words = Literal["bigrams", "kiwi"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,14 @@ class Interpretation:
     suggestion: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query was taken for, and the documents that answer it, best first."""
+
+    asked: Interpretation
+    hits: Sequence[Hit]
+
+
 @dataclass(slots=True)
 class IndexReport:
     """What `Collection.add` and `Collection.sync` did, in documents."""
@@ -167,6 +176,26 @@ class Engine(Protocol):
 
     def words(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """Per sequence the last hidden state, float32 (length, hidden)."""
+        ...
+
+
+class Analyzer(Protocol):
+    """Texts and queries to tokens of the full-text index. analyzer.py has the real ones."""
+
+    @property
+    def name(self) -> Words: ...
+
+    @property
+    def version(self) -> int | str:
+        """Another one may cut a text otherwise."""
+        ...
+
+    def of_texts(self, texts: Sequence[str]) -> list[list[str]]:
+        """The tokens of each text, in order, with repetitions."""
+        ...
+
+    def of_query(self, query: str) -> list[list[str]]:
+        """What to look up, word by word; a token that ends in * stands for all that begin so."""
         ...
 
 

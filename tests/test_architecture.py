@@ -21,7 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # From the leaves up. A module may import what stands above it here, and of its own room what stands
 # before it in the README; a name stands for a module or for all of a sub-package.
-LEAVES = {"errors", "types", "hangul", "display", "atomic_file", "json_file"}
+LEAVES = {"errors", "types", "hangul", "analyzer", "kiwi", "display", "atomic_file", "json_file"}
 EDGES = {"cli", "__main__", "server", "mcp", "integrations"}
 TOP = {"collection"} | EDGES
 VECTORS = {"faiss_index", "milvus_index", "whitening"}
@@ -46,6 +46,7 @@ HEAVY = {
     "torch": {"engines", "finetuning"},
     "transformers": {"engines"},
     "filelock": {"write_lock"},
+    "kiwipiepy": {"kiwi"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -21,7 +21,7 @@ from kcsearch.fusion import (
 )
 from kcsearch.hangul import bigrams, query_tokens
 
-TEXTS = {1: "서울은 대한민국의 수도이다", 2: "부산에는 바다가 있다", 3: "서울 날씨가 맑다"}
+MATCHES: dict[int, tuple[str, ...]] = {1: ("서울",), 2: (), 3: ("서울", "날씨")}
 KOREAN = st.text(alphabet="서울은날씨가 꽃Aa15,韓ㅋ", max_size=12)
 
 
@@ -38,7 +38,7 @@ def fused(**changes: Any) -> list[Joined]:
         "dense": [2, 3],
         "lexical": [(3, 1.5), (1, 0.7)],
         "cosines": {1: 0.05, 2: 0.5, 3: 0.3},
-        "texts": TEXTS,
+        "matches": MATCHES,
         "weights": {"서울": 2.0, "날씨": 3.0},
         "expected": 0.1,
         "spread": 0.1,
@@ -77,7 +77,7 @@ def test_the_score_is_worked_by_hand() -> None:
 
 def test_weights_are_worked_by_hand() -> None:
     # 서울은 gives 서울 and 울은, which share the word: / sqrt(2). One of 3 rows: ln(1 + 2.5 / 1.5).
-    weights = token_weights("서울은 꽃", {"서울": 1, "꽃*": 3}, 3)
+    weights = token_weights([["서울", "울은"], ["꽃*"]], {"서울": 1, "꽃*": 3}, 3)
     assert weights == {
         "서울": pytest.approx(math.log(1 + 2.5 / 1.5) / math.sqrt(2)),
         "울은": pytest.approx(math.log(1 + 3.5 / 0.5) / math.sqrt(2)),
@@ -86,12 +86,17 @@ def test_weights_are_worked_by_hand() -> None:
 
 
 def test_a_word_without_spaces_counts_as_at_most_five_bigrams() -> None:
-    (weight, *_) = token_weights("아이폰케이스추천해주세요", {}, 10).values()
+    (weight, *_) = token_weights([bigrams("아이폰케이스추천해주세요")], {}, 10).values()
     assert weight == pytest.approx(math.log(1 + 10.5 / 0.5) / math.sqrt(5))
 
 
 def test_a_frequency_above_the_number_of_rows_is_cut() -> None:
-    assert token_weights("꽃", {"꽃*": 99}, 10) == token_weights("꽃", {"꽃*": 10}, 10)
+    assert token_weights([["꽃*"]], {"꽃*": 99}, 10) == token_weights([["꽃*"]], {"꽃*": 10}, 10)
+
+
+def test_a_token_of_two_words_weighs_as_in_the_first() -> None:
+    once = token_weights([["서울"]], {"서울": 2}, 10)
+    assert token_weights([["서울"], ["서울", "울역"]], {"서울": 2}, 10)["서울"] == once["서울"]
 
 
 @pytest.mark.parametrize(
@@ -122,13 +127,17 @@ def test_a_text_holds_the_tokens_that_the_full_text_index_has_of_it(query: str, 
 
 
 def test_a_query_without_tokens_is_ranked_by_cosine() -> None:
-    hits = fused(lexical=[], weights={}, dense=[2, 3])
+    hits = fused(lexical=[], weights={}, matches={2: (), 3: ()}, dense=[2, 3])
     assert [(hit.row_id, hit.lexical) for hit in hits] == [(2, 0.0), (3, 0.0)]
 
 
 def test_what_holds_no_token_and_is_no_nearer_than_chance_is_ranked_by_cosine_then_row_id() -> None:
     hits = fused(
-        dense=[2, 1, 3], lexical=[], cosines={1: -0.2, 2: 0.0, 3: -0.2}, weights={"제주": 1.0}
+        dense=[2, 1, 3],
+        lexical=[],
+        cosines={1: -0.2, 2: 0.0, 3: -0.2},
+        matches={1: (), 2: (), 3: ()},
+        weights={"제주": 1.0},
     )
     assert order(hits) == [2, 1, 3]
 

@@ -31,7 +31,7 @@ def nfd(text: str) -> str:
 
 
 def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(hangul) == (0, 13)
+    assert doctest.testmod(hangul) == (0, 14)
 
 
 # -- normal forms --------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from doubles import HashEncoder
 
-from kcsearch import Collection, Document, InputError
+from kcsearch import Collection, Document, InputError, interpretation
+from kcsearch.hangul import match_choseong
 from kcsearch.types import Interpretation
 
 TEXTS = [
@@ -92,6 +93,23 @@ def test_initials_that_stand_for_nothing_here_are_letters(collection: Collection
     assert collection.interpret("ㅍㅌㅊ") == Interpretation("ㅍㅌㅊ", "ㅍㅌㅊ")
     assert keys(collection, "ㅍㅌㅊ", mode="lexical") == []
     assert keys(collection, "ㅇㅋ", mode="lexical") == ["4"]
+
+
+def test_a_query_is_read_once_for_its_hits_and_for_what_it_was_taken_for(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = collection.search("ㅇㄴㅎㅅㅇ"), collection.interpret("ㅇㄴㅎㅅㅇ")
+    n_looked_at = 0
+
+    def counted(query: str, text: str) -> tuple[float, str] | None:
+        nonlocal n_looked_at
+        n_looked_at += 1
+        return match_choseong(query, text)
+
+    monkeypatch.setattr(interpretation, "match_choseong", counted)
+    answer = collection.ask("ㅇㄴㅎㅅㅇ")
+    assert (answer.hits, answer.asked) == alone
+    assert n_looked_at == 2  # the two texts that hold its bigrams
 
 
 def test_single_initials_apart_are_letters(collection: Collection) -> None:

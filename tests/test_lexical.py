@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcsearch.fusion import background, fuse, token_weights
+from kcsearch.fusion import background, fuse, matching_tokens, token_weights
 from kcsearch.hangul import bigrams, query_tokens
 from kcsearch.store.text_store import NewRow, TextStore
 from kcsearch.types import Document
@@ -105,12 +105,12 @@ def test_joined_with_a_dense_side_that_knows_nothing_every_text_is_still_found(
         query /= np.linalg.norm(query)
         cosines = dict(enumerate((rows @ query).tolist(), 1))
         nearest = sorted(cosines, key=lambda row_id: -cosines[row_id])[:100]
-        weights = token_weights(noun, {noun: held.count(noun)}, len(texts))
+        weights = token_weights([[noun]], {noun: held.count(noun)}, len(texts))
         hits = fuse(
             nearest,
             store.lexical(query_tokens(noun), 100),
             cosines,
-            texts,
+            {row_id: matching_tokens([noun], text) for row_id, text in texts.items()},
             weights,
             float(query @ measured.mean),
             measured.spread,

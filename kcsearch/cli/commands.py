@@ -223,6 +223,8 @@ def status(collection: CollectionOption = None, format: ReportFormatOption = "ta
     if pairs_of:
         numbers = f"{pairs_of['median']:.2f} ± {pairs_of['spread']:.2f}"
         rows.insert(5, [say("random pairs"), say("cosine {numbers}").format(numbers=numbers)])
+    if facts["words"] == "kiwi":
+        rows.insert(4, [say("words"), say("morphemes by Kiwi")])
     print_lines([output.as_table(rows)])
     if pairs_of and pairs_of["median"] > _BUNCHED and not facts["whitening"]:
         tell(
@@ -240,9 +242,9 @@ def _answers(
     """Each query with its hits; those from stdin as soon as their line is there."""
     for given in queries:
         for text in _stdin_lines() if given == "-" else [given]:
-            hits = opened.search(text, top_k, **conditions)
-            _tell_interpretation(opened.interpret(text))
-            yield text, hits
+            answer = opened.ask(text, top_k, **conditions)
+            _tell_interpretation(answer.asked)
+            yield text, answer.hits
 
 
 def _tell_interpretation(asked: Interpretation) -> None:

@@ -115,6 +115,16 @@ def index(
             show_default=False,
         ),
     ] = None,
+    words: Annotated[
+        Literal["bigrams", "kiwi"] | None,
+        typer.Option(
+            help=say(
+                "What a new collection looks words up by: syllable bigrams, or Kiwi's morphemes "
+                "(kcsearch[ko]) [default: bigrams]."
+            ),
+            show_default=False,
+        ),
+    ] = None,
     whiten: Annotated[
         int | None,
         typer.Option(
@@ -146,7 +156,7 @@ def index(
     if "-" in paths and sys.stdin.isatty():
         tell(say("Reading what you type; Ctrl-D ends it."))
     started, reading = time.monotonic(), ReadReport()
-    with opened_to_write(collection, model, wait, dry_run, clean) as opened:
+    with opened_to_write(collection, model, wait, dry_run, clean, words) as opened:
         opened.use_engine(precision, device, threads, deterministic)
         before = opened.count()
         try:

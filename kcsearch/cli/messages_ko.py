@@ -192,6 +192,16 @@ KOREAN: dict[str, str] = {
         "{path}은(는) --clean {mine}(으)로 만든 컬렉션입니다 ({other} 아님)"
     ),
     "clean is none or kcbert, not {name!r}": "clean은 none이나 kcbert입니다: {name!r}",
+    "What a new collection looks words up by: syllable bigrams, or Kiwi's morphemes "
+    "(kcsearch[ko]) [default: bigrams].": (
+        "새 컬렉션에서 낱말을 찾는 단위: 음절 바이그램(bigrams) 또는 Kiwi 형태소(kiwi, "
+        "kcsearch[ko]) [기본값: bigrams]."
+    ),
+    "{path} was made with --words {mine}, not {other}": (
+        "{path}은(는) --words {mine}(으)로 만든 컬렉션입니다 ({other} 아님)"
+    ),
+    "words is bigrams or kiwi, not {name!r}": "words는 bigrams나 kiwi입니다: {name!r}",
+    "morphemes by Kiwi": "Kiwi 형태소",
     "Measure the search against judged queries, or vectors against scored sentence pairs.": (
         "판정이 달린 질의로 검색 품질을, 점수가 달린 문장 쌍으로 벡터를 잽니다."
     ),

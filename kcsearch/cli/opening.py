@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kcsearch.cli.messages import say
 from kcsearch.cli.printing import tell
 from kcsearch.errors import CollectionNotFoundError
-from kcsearch.types import Clean
+from kcsearch.types import Clean, Words
 
 if TYPE_CHECKING:  # numpy, FAISS and SQLite wait until a command needs them
     from kcsearch.collection import Collection
@@ -45,18 +45,21 @@ def opened_to_write(
     wait: float,
     dry_run: bool,
     clean: Clean | None = None,
+    words: Words | None = None,
 ) -> Iterator[Collection]:
     """The collection to write to; a dry run that finds none has one for the moment."""
     path = _target(named)
     if not dry_run or exists(named):
-        with open_collection(path, model=model, create=True, wait=wait, clean=clean) as opened:
+        with open_collection(
+            path, model=model, create=True, wait=wait, clean=clean, words=words
+        ) as opened:
             yield opened
         return
     from tempfile import TemporaryDirectory
 
     with (
         TemporaryDirectory() as folder,
-        open_collection(Path(folder), model=model, create=True, clean=clean) as opened,
+        open_collection(Path(folder), model=model, create=True, clean=clean, words=words) as opened,
     ):
         yield opened
 
@@ -68,6 +71,7 @@ def open_collection(
     create: bool = False,
     wait: float = 10.0,
     clean: Clean | None = None,
+    words: Words | None = None,
 ) -> Collection:
     from kcsearch.collection import Collection
 
@@ -76,6 +80,7 @@ def open_collection(
         model,
         create=create,
         clean=clean,
+        words=words,
         wait=wait,
         on_wait=tell_waiting,
     )

@@ -55,6 +55,15 @@ def m001_first_tables(db: sqlite_utils.Database) -> None:
             db.execute(statement)
 
 
+def keep_morphemes(connection: sqlite3.Connection) -> None:
+    """A table for the tokens of each row, parted by spaces, where they depend on a dictionary.
+
+    The full-text index must be told exactly what it is to forget, and another version of the
+    dictionary may cut a text otherwise.
+    """
+    connection.execute("CREATE TABLE morphemes (row_id INTEGER PRIMARY KEY, tokens TEXT NOT NULL)")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring `connection` to the newest schema; each step is one transaction."""
     db = sqlite_utils.Database(connection)

@@ -16,17 +16,18 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from kcsearch.analyzer import analyzer_of
 from kcsearch.atomic_file import replacing
 from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
-from kcsearch.hangul import bigrams, normalize
+from kcsearch.hangul import normalize
 from kcsearch.store.filters import condition_of, read_only, unrestricted
 from kcsearch.store.seal import has_broken_seal, put_seal, take_seal
 from kcsearch.store.sqlite_file import connect, explained, transaction
-from kcsearch.types import Document
+from kcsearch.types import Document, Words
 
 APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
 SCHEMA_VERSION = 1
@@ -92,6 +93,7 @@ class TextStore:
                 self._check_schema()
                 self.settings: dict[str, Any] = self._read_settings()
                 self._check_seal()
+                self.analyzer = analyzer_of(self._words())
                 if writable:
                     take_seal(path)
         except BaseException:
@@ -114,7 +116,7 @@ class TextStore:
 
         The caller holds the write lock.
         """
-        from kcsearch.store.schema import migrate
+        from kcsearch.store.schema import keep_morphemes, migrate
 
         with explained(path), replacing(path) as draft:
             for suffix in ("-wal", "-shm"):  # of a store that somebody deleted: not ours to replay
@@ -126,6 +128,8 @@ class TextStore:
                     "INSERT INTO settings (name, value) VALUES (?, ?)",
                     [(n, json.dumps(v, ensure_ascii=False)) for n, v in settings.items()],
                 )
+                if settings.get("words") == "kiwi":
+                    keep_morphemes(connection)
                 _mark_commit(connection, StoreState("", 0, 0, 0))
             connection.close()
         return cls(path, writable=True)
@@ -258,7 +262,7 @@ class TextStore:
         return [(int(row_id), float(score)) for row_id, score in self._all(sql, *values)]
 
     def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
-        """How many rows hold each of `tokens` of `hangul.query_tokens`."""
+        """How many rows hold each of `tokens` of a query."""
         self._all(_VOCABULARY)
         frequencies = {}
         for token in tokens:
@@ -268,6 +272,29 @@ class TextStore:
                 sql, value = "SELECT total(doc) FROM temp.token_rows WHERE term = ?", token
             frequencies[token] = int(self._one(sql, value)[0])
         return frequencies
+
+    def morphemes(self, row_ids: Sequence[int]) -> dict[int, list[str]]:
+        """The tokens of rows as the full-text index was given them, where they are kept."""
+        found: dict[int, list[str]] = {}
+        for some in _slices(row_ids):
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT row_id, tokens FROM morphemes WHERE row_id IN ({marks})"
+            found.update((row_id, str(tokens).split()) for row_id, tokens in self._all(sql, *some))
+        missing = [row_id for row_id in row_ids if row_id not in found]
+        if missing:
+            raise self._damaged_row(missing[0])
+        return found
+
+    def all_tokens(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row id with the tokens that the full-text index should hold of it."""
+        if self._keeps_tokens:
+            sql = """SELECT row_id, tokens FROM documents LEFT JOIN morphemes USING (row_id)
+                     ORDER BY row_id"""
+            for row_id, tokens in self.select(sql):
+                yield row_id, str(tokens or "").split()
+        else:
+            for row_id, text in self.select("SELECT row_id, text FROM documents ORDER BY row_id"):
+                yield row_id, self.analyzer.of_texts([str(text)])[0]
 
     def full_text(self) -> Iterator[tuple[Any, ...]]:
         """All that the full-text index holds: (row id, token, its place in the row) each."""
@@ -306,9 +333,10 @@ class TextStore:
 
     def write(self, add: Sequence[NewRow] = (), remove: Sequence[StoredRow] = ()) -> list[int]:
         """Remove and add rows in one transaction; the ids of the new rows, in order."""
+        tokens = self.analyzer.of_texts([row.document.text for row in add])
         with self.explained(), transaction(self._connection, "IMMEDIATE"):
             self._remove(remove)
-            row_ids = [self._insert(row) for row in add]
+            row_ids = [self._insert(row, words) for row, words in zip(add, tokens, strict=True)]
             before = self.state()
             after = StoreState(
                 token="",
@@ -467,7 +495,7 @@ class TextStore:
             row_id=row_id,
         )
 
-    def _insert(self, row: NewRow) -> int:
+    def _insert(self, row: NewRow, tokens: Sequence[str]) -> int:
         document = row.document
         values = (
             document.key,
@@ -492,8 +520,11 @@ class TextStore:
         self._connection.execute("INSERT INTO vectors VALUES (?, ?)", (row_id, vector))
         self._connection.execute(
             "INSERT INTO documents_fts (rowid, tokens) VALUES (?, ?)",
-            (row_id, " ".join(bigrams(document.text))),
+            (row_id, " ".join(tokens)),
         )
+        if self._keeps_tokens:
+            kept = (row_id, " ".join(tokens))
+            self._connection.execute("INSERT INTO morphemes VALUES (?, ?)", kept)
         return row_id
 
     def _key_taken(self, row: NewRow) -> InputError:
@@ -507,11 +538,19 @@ class TextStore:
         )
 
     def _remove(self, rows: Sequence[StoredRow]) -> None:
-        for row in rows:  # a contentless FTS5 table must be told what it forgets
+        if self._keeps_tokens:
+            kept = self.morphemes([row.row_id for row in rows])
+            tokens = [kept[row.row_id] for row in rows]
+        else:
+            tokens = self.analyzer.of_texts([row.document.text for row in rows])
+        for row, words in zip(rows, tokens, strict=True):
+            # A contentless FTS5 table must be told what it forgets.
             self._connection.execute(
                 "INSERT INTO documents_fts (documents_fts, rowid, tokens) VALUES ('delete', ?, ?)",
-                (row.row_id, " ".join(bigrams(row.document.text))),
+                (row.row_id, " ".join(words)),
             )
+            if self._keeps_tokens:
+                self._connection.execute("DELETE FROM morphemes WHERE row_id = ?", (row.row_id,))
             self._connection.execute("DELETE FROM vectors WHERE row_id = ?", (row.row_id,))
             self._connection.execute("DELETE FROM documents WHERE row_id = ?", (row.row_id,))
 
@@ -560,6 +599,22 @@ class TextStore:
                 path=self.path,
             )
 
+    @property
+    def _keeps_tokens(self) -> bool:
+        return self.analyzer.name == "kiwi"
+
+    def _words(self) -> Words:
+        """Collections older than the choice have none: bigrams."""
+        words: Any = self.settings.get("words", "bigrams")
+        if words not in get_args(Words):
+            raise CollectionDamagedError(
+                "{path}: the setting {name} is lost. Put back a copy of the collection, or "
+                "delete its folder and index again",
+                path=self.path,
+                name="words",
+            )
+        return words  # type: ignore[no-any-return]
+
     def _read_settings(self) -> dict[str, Any]:
         rows = self._all("SELECT name, value FROM settings")
         try:
@@ -579,7 +634,7 @@ _GONE = "gone (text_hash BLOB PRIMARY KEY, vector BLOB)"
 
 
 def _match_word(token: str) -> str:
-    """A token of `hangul.query_tokens` as FTS5 wants it: quoted, the star of a prefix outside."""
+    """A token of a query as FTS5 wants it: quoted, the star of a prefix outside."""
     prefix = "*" if token.endswith("*") else ""
     return '"' + token.removesuffix("*").replace('"', '""') + '"' + prefix
 

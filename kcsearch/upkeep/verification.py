@@ -13,7 +13,6 @@ import numpy as np
 
 from kcsearch.errors import CollectionDamagedError
 from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file
-from kcsearch.hangul import bigrams
 from kcsearch.index_cache import IndexCache
 from kcsearch.search_space import SearchSpace
 from kcsearch.store.soundness import document_fault, vector_fault
@@ -115,12 +114,12 @@ def _vector_faults(store: TextStore) -> Iterator[str]:
 
 
 def _word_faults(store: TextStore) -> Iterator[str]:
-    """Compare each text's bigrams, in their order, with what the full-text index holds of it."""
+    """Compare each text's tokens, in their order, with what the full-text index holds of it."""
     indexed: dict[int, int] = {}
     for row_id, token, place in store.full_text():
         indexed[row_id] = indexed.get(row_id, 0) + _weight(token, place)
-    for row_id, text in store.select("SELECT row_id, text FROM documents ORDER BY row_id"):
-        expected = sum(_weight(token, place) for place, token in enumerate(bigrams(str(text))))
+    for row_id, tokens in store.all_tokens():
+        expected = sum(_weight(token, place) for place, token in enumerate(tokens))
         if indexed.pop(row_id, 0) != expected:
             yield f"row {row_id}: the full-text index holds other words than its text"
     yield from (f"row {row_id} has words and no document" for row_id in sorted(indexed))
