@@ -19,6 +19,7 @@ import numpy as np
 from kcsearch import models
 from kcsearch.analyzer import analyzer_of
 from kcsearch.errors import (
+    CollectionDamagedError,
     CollectionNotFoundError,
     CollectionUnavailableError,
     DocumentNotFoundError,
@@ -27,7 +28,7 @@ from kcsearch.errors import (
     ModelMismatchError,
 )
 from kcsearch.hangul import fold, normalize
-from kcsearch.index_cache import IndexCache, sample_of
+from kcsearch.index_cache import IndexCache, sample_of, shows_lost_commit
 from kcsearch.interpretation import interpret
 from kcsearch.search_space import SearchSpace
 from kcsearch.searching import Searcher, matching, unit
@@ -130,10 +131,9 @@ class Collection:
                     path=self.path,
                 )
             self._create(model, clean, words)
-        self._store = TextStore(self.path / _STORE)
+        self._store = self._opened_store()
         self._cache = IndexCache(self.path / _INDEX)
         try:
-            self._store.check_settings()
             if encoder is not None:
                 self._check_fingerprint(encoder.fingerprint())
             elif model is not None:
@@ -733,8 +733,29 @@ class Collection:
             return
         else:
             self._store.close()
-        self._store = TextStore(self.path / _STORE)
+        self._store = self._opened_store()
         self._cache = IndexCache(self.path / _INDEX)
+
+    def _opened_store(self) -> TextStore:
+        """The store for reading. Raises CollectionDamagedError.
+
+        SQLite takes a broken frame for the end of its log. A store without a log that lacks a
+        commit is an older copy that somebody put back.
+        """
+        store = TextStore(self.path / _STORE)
+        try:
+            store.check_settings()
+            if store.has_log() and shows_lost_commit(self.path / _INDEX, store):
+                raise CollectionDamagedError(
+                    "{path}-wal is damaged: the last commit, which vectors.faiss shows, cannot be "
+                    "read. `kcsearch repair` goes on with what is left; `kcsearch index` then adds "
+                    "what is missing",
+                    path=store.path,
+                )
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def _model_difference(self) -> dict[str, str] | None:
         """How the model at hand differs from the collection's, by what a fingerprint names."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,24 @@ class IndexCache:
         except StaleIndexError:
             return ""
         return str(stamp.get("token")) if _is_of(stamp, store) else ""
+
+
+def shows_lost_commit(path: Path, store: TextStore) -> bool:
+    """Whether the file shows a commit that its store does not hold.
+
+    It is written after the commit that it shows. So that commit was lost, or an older store.db lies
+    beside it.
+    """
+    before = file_identity(path)
+    try:
+        stamp = read_stamp(path)
+    except StaleIndexError:
+        return False
+    token = str(stamp.get("token"))
+    if stamp.get("collection") != store.settings["collection_id"] or store.state_at(token):
+        return False
+    with closing(TextStore(store.path)) as now:  # `store` may show a moment before that commit
+        return now.state_at(token) is None and before == file_identity(path)
 
 
 def _packed(measured: Background | None) -> dict[str, Any] | None:

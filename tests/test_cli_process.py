@@ -49,20 +49,31 @@ def count(folder: Path) -> int:
     return 0
 
 
-def test_control_c_keeps_what_was_committed(tmp_path: Path) -> None:
-    lines = [f"{number}번째 문장은 {number * 7} 이야기입니다." for number in range(8000)]
-    (tmp_path / "docs.txt").write_text("\n".join(lines), encoding="utf-8")
+def lines(n: int, folder: Path) -> None:
+    text = "\n".join(f"{number}번째 문장은 {number * 7} 이야기입니다." for number in range(n))
+    (folder / "docs.txt").write_text(text, encoding="utf-8")
+
+
+def wait_for_rows(folder: Path, running: subprocess.Popen[bytes]) -> None:
+    for _ in range(3000):
+        if count(folder) or running.poll() is not None:
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_keeps_what_was_committed(number: int, code: int, tmp_path: Path) -> None:
+    lines(8000, tmp_path)
     with subprocess.Popen(
         command("index", "docs.txt"), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
     ) as running:
-        for _ in range(3000):
-            if count(tmp_path) or running.poll() is not None:
-                break
-            time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
+        wait_for_rows(tmp_path, running)
+        running.send_signal(number)
         _, stderr = running.communicate(timeout=60)
     kept = count(tmp_path)
-    assert running.returncode == 130, stderr
+    assert running.returncode == code, stderr
     assert 0 < kept < 8000
     assert stderr.decode() == (
         f"Interrupted. What was embedded is kept: documents now {kept:,}, of this run {kept:,}. "
@@ -75,6 +86,64 @@ def test_control_c_keeps_what_was_committed(tmp_path: Path) -> None:
         f"{8000 - kept:,} embedded)\n"
     )
     assert count(tmp_path) == 8000
+
+
+def test_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    lines(3000, tmp_path)
+    with subprocess.Popen(
+        ["nohup", *command("index", "docs.txt")],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    ) as running:
+        wait_for_rows(tmp_path, running)
+        running.send_signal(signal.SIGHUP)
+        _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 0, stderr
+    assert count(tmp_path) == 3000
+
+
+def test_a_terminal_that_is_killed_ends_the_command_tidily(tmp_path: Path) -> None:
+    """The process leads the terminal's session, as a shell that was replaced by exec does."""
+    lines(8000, tmp_path)
+    process_id, outer = pty.fork()
+    if not process_id:
+        os.chdir(tmp_path)
+        ours = command("index", "docs.txt")
+        os.execve(ours[0], ours, environment(TERM="xterm", COLUMNS="80"))
+    for _ in range(3000):
+        if count(tmp_path):
+            break
+        time.sleep(0.02)
+    os.close(outer)
+    _, status = os.waitpid(process_id, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+    kept = count(tmp_path)
+    assert 0 < kept < 8000
+    done = kcsearch(tmp_path, "verify")
+    assert done.code == 0, done.out
+    assert kcsearch(tmp_path, "index", "docs.txt").code == 0
+    assert count(tmp_path) == 8000
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("index docs.txt", 0), ("index gone.txt", 2), ("query 비 -c gone", 2)]
+)
+def test_messages_that_nobody_reads_are_no_error(line: str, code: int, tmp_path: Path) -> None:
+    lines(100, tmp_path)
+    end, pipe = os.pipe()
+    os.close(end)
+    done = subprocess.run(
+        command(*line.split()),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=pipe,
+        timeout=120,
+    )
+    os.close(pipe)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert count(tmp_path) == (0 if code else 100)
 
 
 def test_control_c_while_waiting_for_a_question(folder: Path) -> None:

@@ -333,7 +333,8 @@ def test_which_hosts_are_answered() -> None:
     assert [name_of(host) for host in ("a:b:1", "[::1", "a:")] == ["a:b:1", "::1", "a:"]
 
 
-def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_interrupted(number: int, tmp_path: Path) -> None:
     import httpx
 
     with Collection(tmp_path / "notes") as notes:
@@ -357,7 +358,7 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             f"{found[1]}query", json={"query": "비가 오나요", "top_k": 1}, timeout=60
         )
         assert answer.json()["answers"][0]["hits"][0]["text"] == LINES["b?#"]
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         out, err = running.communicate(timeout=60)
         assert (running.returncode, out, err) == (0, "", "")
     finally:

@@ -14,6 +14,7 @@ import pytest
 from kcsearch.errors import CollectionDamagedError, CollectionUnavailableError, InputError
 from kcsearch.store.text_store import (
     APPLICATION_ID,
+    SCHEMA_SINCE,
     SCHEMA_VERSION,
     NewRow,
     StoredRow,
@@ -56,7 +57,7 @@ def test_a_new_store_keeps_its_settings_and_says_what_it_is(store: TextStore) ->
             for name in ("application_id", "user_version", "journal_mode")
         ]
     assert pragmas == [APPLICATION_ID, SCHEMA_VERSION, "wal"]
-    assert TextStore(store.path).settings == SETTINGS
+    assert TextStore(store.path).settings == {**SETTINGS, "needs_kcsearch": SCHEMA_SINCE}
     state = store.state()
     assert state == StoreState(state.token, 0, 0, 0)
     assert len(state.token) == 32
@@ -284,10 +285,17 @@ def test_a_newer_schema_is_refused_with_what_to_do(store: TextStore) -> None:
     store.close()
     with sqlite3.connect(store.path) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    message = "has schema 2, this kcsearch knows 1: `pip install --upgrade kcsearch`"
-    for writable in (False, True):
-        with pytest.raises(CollectionDamagedError, match=message):
-            TextStore(store.path, writable=writable)
+        db.execute("UPDATE settings SET value = '\"0.9.1\"' WHERE name = 'needs_kcsearch'")
+    for statement, message in (
+        ("SELECT 1", "by a newer kcsearch; it needs 0.9.1 or later: `pip install --upgrade"),
+        ("DELETE FROM settings", "has schema 2, this kcsearch knows 1: `pip install --upgrade"),
+        ("DROP TABLE settings", "has schema 2, this kcsearch knows 1: `pip install --upgrade"),
+    ):
+        with sqlite3.connect(store.path) as db:
+            db.execute(statement)
+        for writable in (False, True):
+            with pytest.raises(CollectionDamagedError, match=message):
+                TextStore(store.path, writable=writable)
 
 
 def test_missing_parts_are_told_as_damage(store: TextStore) -> None:

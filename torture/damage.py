@@ -3,8 +3,8 @@
 `python -m torture damage`. Every 64th byte is flipped and each file cut at 200 places; after each
 the command line answers a question and, of store.db, lists all documents. It must give the right
 answer, or end with 3 and one line with advice: no traceback, no other rows, no hang, no more than
-twice the memory. A log that is damaged gives an older commit at worst: SQLite takes a broken frame
-for the end of its log. These are counted apart.
+twice the memory. SQLite takes a broken frame for the end of its log; that a commit is lost is seen
+by vectors.faiss. Only a log that is gone altogether gives an older commit, which is counted apart.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import re
 from kcsearch.display import visible
 from kcsearch.errors import KcsearchError
 
+_LONGEST = 1_000  # letters of a value in a message
+
 
 def is_korean() -> bool:
     """Whether the locale asks for Korean, by the variables that gettext looks at, in its order."""
@@ -36,6 +38,17 @@ def examples(*lines: str) -> str:
 
 
 def explain(error: KcsearchError) -> str:
-    """The message of an error in the user's language, in one line and with nothing hidden in it."""
+    """The message of an error in the user's language, in one line and with nothing hidden in it.
+
+    A file's name for a column may be as long as the file: of long values the beginning is shown.
+    """
     template = say(error.template)
-    return visible(template.format(**error.values) if error.values else template)
+    if not error.values:
+        return visible(template)
+    values = {name: _beginning(value) for name, value in error.values.items()}
+    return visible(template.format(**values))
+
+
+def _beginning(value: object) -> object:
+    is_long = isinstance(value, str) and len(value) > _LONGEST
+    return f"{str(value)[:_LONGEST]}…" if is_long else value

@@ -543,6 +543,7 @@ KOREAN: dict[str, str] = {
         "{path}:{line}: 올바른 CSV가 아닙니다 ({reason}). 따옴표가 든 필드는 따옴표로 감싸고, "
         '안의 따옴표는 두 번("") 씁니다'
     ),
+    "{path}:{line}: more than {limit} columns": "{path}:{line}: 열이 {limit}개를 넘습니다",
     "{path}:{line}: two columns are called {name!r}": "{path}:{line}: {name!r} 열이 둘입니다",
     # collections
     (
@@ -676,6 +677,21 @@ KOREAN: dict[str, str] = {
     "the name of the folder {path!r} is not UTF-8": "폴더 이름이 UTF-8이 아닙니다: {path!r}",
     "{path}: {reason}; check that the folder exists and who may write there": (
         "{path}: {reason}. 폴더가 있는지, 쓸 권한이 있는지 확인하십시오"
+    ),
+    (
+        "{path} was written by a newer kcsearch; it needs {needed} or later: `pip install "
+        "--upgrade kcsearch`"
+    ): (
+        "{path}: 더 새로운 kcsearch가 만들었습니다. {needed} 이상이 필요합니다: "
+        "`pip install --upgrade kcsearch`"
+    ),
+    (
+        "{path}-wal is damaged: the last commit, which vectors.faiss shows, cannot be read. "
+        "`kcsearch repair` goes on with what is left; `kcsearch index` then adds what is missing"
+    ): (
+        "{path}-wal 파일이 손상되어, vectors.faiss에 있는 마지막 커밋을 읽을 수 없습니다. "
+        "`kcsearch repair`로 남은 내용을 이어 쓰고, 모자란 문서는 `kcsearch index`로 다시 "
+        "넣으십시오"
     ),
     (
         "{path} has schema {version}, this kcsearch knows {known}: `pip install --upgrade kcsearch`"

@@ -201,5 +201,9 @@ def _width() -> int | None:
 
 
 def tell(template: str, **values: object) -> None:
-    """A line on stderr, with nothing hidden in the values."""
-    print(visible(template.format(**values) if values else template), file=sys.stderr)
+    """A line on stderr, with nothing hidden in the values. That nobody reads it is no error."""
+    line = visible(template.format(**values) if values else template)
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # a closed pipe, a terminal that is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

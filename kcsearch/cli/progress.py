@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from kcsearch.cli.messages import say
 from kcsearch.readers import ReadReport
@@ -14,7 +14,10 @@ from kcsearch.types import IndexReport
 
 @contextmanager
 def indexing_progress(reading: ReadReport) -> Iterator[Callable[[IndexReport], None] | None]:
-    """Yield what `Collection.index` calls after each batch. A run under a second shows nothing."""
+    """Yield what `Collection.index` calls after each batch. A run under a second shows nothing.
+
+    A terminal that goes away meanwhile takes the bar with it, and nothing else.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -34,7 +37,8 @@ def indexing_progress(reading: ReadReport) -> Iterator[Callable[[IndexReport], N
         seconds = time.monotonic() - started
         if seconds < 1:
             return
-        bar.start()
+        with suppress(OSError):
+            bar.start()
         bar.update(task, total=reading.bytes_total, completed=reading.bytes_read)
         words = say("{n} documents, {rate}/s").format(
             n=f"{report.n_read:,}", rate=f"{report.n_read / seconds:,.0f}"
@@ -48,7 +52,8 @@ def indexing_progress(reading: ReadReport) -> Iterator[Callable[[IndexReport], N
     try:
         yield show
     finally:
-        bar.stop()
+        with suppress(OSError):
+            bar.stop()
 
 
 def _clock(seconds: float) -> str:

@@ -23,6 +23,7 @@ from typing import IO, cast
 from kcsearch.errors import InputError
 
 MAX_RECORD = 16 * 2**20  # characters in one line or one record; bounds the memory that a file takes
+MAX_FIELDS = 10_000  # columns of a table, names in one object
 COMPRESSIONS = (".gz", ".xz", ".bz2")
 
 _CHUNK = 2**20
@@ -218,6 +219,12 @@ def too_long(label: str, line: int) -> InputError:
         path=label,
         line=line,
         limit=MAX_RECORD,
+    )
+
+
+def too_many_fields(label: str, line: int) -> InputError:
+    return InputError(
+        "{path}:{line}: more than {limit} columns", path=label, line=line, limit=MAX_FIELDS
     )
 
 

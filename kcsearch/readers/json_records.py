@@ -14,13 +14,15 @@ from typing import Any
 
 from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
-from kcsearch.readers.decoding import MAX_RECORD, TextFile, too_long
+from kcsearch.readers.decoding import MAX_FIELDS, MAX_RECORD, TextFile, too_long
+from kcsearch.readers.values import first_repeated
 
 Record = dict[str, Any] | str | None
 
 _MAX_DEPTH = 64
 _CHUNK = 2**16
 _SPACE = re.compile(r"[ \t\n\r]*")
+_TOO_MANY = f"an object of more than {MAX_FIELDS} names"
 
 
 def json_lines(file: TextFile) -> Iterator[tuple[int, Record]]:
@@ -61,7 +63,7 @@ def json_records(file: TextFile, text_field: str) -> Iterator[tuple[int, Record]
             raise InputError(
                 "{path}: an object with several arrays ({names}); one of records is needed",
                 path=file.label,
-                names=", ".join(arrays),
+                names=", ".join(arrays[:20]) + (" …" if len(arrays) > 20 else ""),
             )
     elif opening == "[":
         yield from _elements(values)
@@ -182,6 +184,8 @@ def _scan(values: _Values) -> dict[str, bool]:
     for name in _members(values):
         if name in names:
             raise values.broken(f"the name {name!r} comes twice")
+        if len(names) == MAX_FIELDS:
+            raise values.broken(_TOO_MANY)
         names[name] = values.peek() == "["
         if names[name]:
             for _ in _array(values):
@@ -228,10 +232,11 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_FIELDS:
+        raise ValueError(_TOO_MANY)
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = first_repeated([name for name, _ in pairs])
         raise ValueError(f"the name {twice!r} comes twice")
     return unique
 

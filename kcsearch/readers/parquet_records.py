@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from kcsearch.errors import InputError, MissingExtraError
+from kcsearch.readers.decoding import MAX_FIELDS, too_many_fields
 from kcsearch.readers.json_records import Record
 from kcsearch.readers.values import as_json
 
@@ -23,7 +24,10 @@ def parquet_records(file: IO[bytes], label: str) -> Iterator[tuple[int, Record]]
         ) from error
     number = 0
     try:
-        for batch in ParquetFile(file).iter_batches(_ROWS):
+        opened = ParquetFile(file)
+        if opened.metadata.num_columns > MAX_FIELDS:
+            raise too_many_fields(label, 1)
+        for batch in opened.iter_batches(_ROWS):
             rows: list[dict[str, Any]] = batch.to_pylist()
             for row in rows:
                 number += 1

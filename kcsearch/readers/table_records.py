@@ -11,7 +11,14 @@ from collections.abc import Iterator
 
 from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
-from kcsearch.readers.decoding import MAX_RECORD, TextFile, too_long
+from kcsearch.readers.decoding import (
+    MAX_FIELDS,
+    MAX_RECORD,
+    TextFile,
+    too_long,
+    too_many_fields,
+)
+from kcsearch.readers.values import first_repeated
 
 
 def table_records(file: TextFile, *, tabs: bool) -> Iterator[tuple[int, dict[str, str] | None]]:
@@ -39,11 +46,21 @@ def table_records(file: TextFile, *, tabs: bool) -> Iterator[tuple[int, dict[str
 
 
 def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
-    n_read = 0
+    """Each row with the line where it begins. A row is at most as long as MAX_RECORD."""
+    n_read = start = size = 0
 
     def lines() -> Iterator[str]:
-        nonlocal n_read
-        for n_read, line in file.lines():  # noqa: B007 - read below
+        nonlocal n_read, size
+        is_within_quotes = False
+        for n_read, line in file.lines():
+            size += len(line) + 1
+            if n_read > start and size > MAX_RECORD:
+                raise too_long(file.label, start)
+            n_quotes = 0 if tabs else line.count('"')
+            may_be_counted = not n_quotes and not is_within_quotes
+            if may_be_counted and line.count("\t" if tabs else ",") >= MAX_FIELDS:
+                raise too_many_fields(file.label, n_read)  # before they are all taken apart
+            is_within_quotes ^= n_quotes % 2 == 1
             yield line + "\n"
 
     if tabs:
@@ -51,7 +68,7 @@ def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
     else:
         reader = csv.reader(lines(), strict=True)
     while True:
-        start = n_read + 1
+        start, size = n_read + 1, 0
         limit = csv.field_size_limit(MAX_RECORD)  # global in csv, 131,072 by default
         try:
             row = next(reader)
@@ -61,6 +78,8 @@ def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
             raise _not_csv(file.label, start, str(error)) from None
         finally:
             csv.field_size_limit(limit)
+        if len(row) > MAX_FIELDS:
+            raise too_many_fields(file.label, start)
         yield start, row
 
 
@@ -85,9 +104,9 @@ def _not_csv(label: str, line: int, reason: str) -> InputError:
 
 def _header(row: list[str], label: str, line: int) -> list[str]:
     names = [normalize(name).strip() or f"column{i}" for i, name in enumerate(row, 1)]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    twice = first_repeated(names)
+    if twice is not None:
         raise InputError(
-            "{path}:{line}: two columns are called {name!r}", path=label, line=line, name=twice[0]
+            "{path}:{line}: two columns are called {name!r}", path=label, line=line, name=twice
         )
     return names

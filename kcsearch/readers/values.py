@@ -6,10 +6,21 @@ import datetime
 import decimal
 import math
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
+
+
+def first_repeated(names: Sequence[str]) -> str | None:
+    """The first name that comes a second time, in linear time; None if all differ."""
+    met: set[str] = set()
+    for name in names:
+        if name in met:
+            return name
+        met.add(name)
+    return None
 
 
 def as_json(value: Any, label: str, line: int) -> Any:

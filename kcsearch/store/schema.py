@@ -6,12 +6,13 @@ Only writers import this module: sqlite_utils costs a tenth of a second that a q
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 import sqlite_utils
 from sqlite_utils import Migrations
 
-from kcsearch.store.text_store import APPLICATION_ID, SCHEMA_VERSION
+from kcsearch.store.text_store import APPLICATION_ID, SCHEMA_SINCE, SCHEMA_VERSION
 
 migrations = Migrations("kcsearch")
 
@@ -71,3 +72,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     with db.atomic():
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute(
+            "INSERT OR REPLACE INTO settings VALUES ('needs_kcsearch', ?)",
+            [json.dumps(SCHEMA_SINCE)],
+        )

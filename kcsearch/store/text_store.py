@@ -31,6 +31,7 @@ from kcsearch.types import Document, Words
 
 APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
 SCHEMA_VERSION = 1
+SCHEMA_SINCE = "0.1.0"  # the first kcsearch that knows it; stores tell it to older ones
 VECTOR_DTYPE = np.dtype("<f4")
 LENGTH_TOLERANCE = 1e-3  # of one; rows that were scaled in fp32 are within 1e-6
 
@@ -125,7 +126,7 @@ class TextStore:
             migrate(connection)
             with transaction(connection):
                 connection.executemany(
-                    "INSERT INTO settings (name, value) VALUES (?, ?)",
+                    "INSERT OR IGNORE INTO settings (name, value) VALUES (?, ?)",
                     [(n, json.dumps(v, ensure_ascii=False)) for n, v in settings.items()],
                 )
                 if settings.get("words") == "kiwi":
@@ -148,6 +149,11 @@ class TextStore:
     def was_replaced(self) -> bool:
         """Whether another file has taken the place of the one that is open here."""
         return _identity(self.path) not in (None, self._identity)
+
+    def has_log(self) -> bool:
+        """Whether commits wait in SQLite's log to be put into store.db itself."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return log.exists() and log.stat().st_size > 0
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -583,6 +589,16 @@ class TextStore:
                 path=self.path,
             )
         if version > SCHEMA_VERSION:
+            needed = None
+            with suppress(CollectionDamagedError):  # that table may have changed, too
+                needed = self._read_settings().get("needs_kcsearch")
+            if isinstance(needed, str):
+                raise CollectionDamagedError(
+                    "{path} was written by a newer kcsearch; it needs {needed} or later: "
+                    "`pip install --upgrade kcsearch`",
+                    path=self.path,
+                    needed=needed,
+                )
             raise CollectionDamagedError(
                 "{path} has schema {version}, this kcsearch knows {known}: "
                 "`pip install --upgrade kcsearch`",

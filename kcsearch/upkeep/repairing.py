@@ -144,6 +144,7 @@ def _swap(store: Path, new: Path, damaged: Path) -> None:
     except OSError:  # a file system without links
         shutil.copy2(store, damaged)
     take_seal(store)
+    store.with_name("vectors.faiss").unlink(missing_ok=True)  # it shows commits of the old one
     for suffix in ("-wal", "-shm"):
         store.with_name(store.name + suffix).unlink(missing_ok=True)
     new.replace(store)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ import numpy as np
 
 from kcsearch.errors import CollectionDamagedError
 from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file
-from kcsearch.index_cache import IndexCache
+from kcsearch.index_cache import IndexCache, shows_lost_commit
 from kcsearch.search_space import SearchSpace
 from kcsearch.store.soundness import document_fault, vector_fault
 from kcsearch.store.text_store import TextStore
@@ -132,8 +131,7 @@ def _weight(token: str, place: int) -> int:
 def _file_faults(store: TextStore, index_file: Path) -> Iterator[str]:
     """A file that is missing or behind is no fault: the store says what came since.
 
-    It is written after the commit that it shows. So a commit that the store does not know was lost,
-    or lies in another copy of the store.
+    A commit that the store does not know was lost, or lies in another copy of the store.
     """
     if not index_file.exists():
         return
@@ -144,17 +142,11 @@ def _file_faults(store: TextStore, index_file: Path) -> Iterator[str]:
         return
     if stamp["collection"] != store.settings["collection_id"]:
         yield "it is of another collection"
-    elif not _is_known(stamp["token"], store):
+    elif shows_lost_commit(index_file, store):
         yield (
             "it shows a commit that store.db does not hold: an older store.db was put back, or "
             "the end of its log is damaged"
         )
-
-
-def _is_known(token: str, store: TextStore) -> bool:
-    """Whether the store has been in this state; a writer may have saved it only now."""
-    with closing(TextStore(store.path)) as now:
-        return now.state_at(token) is not None
 
 
 def _search_faults(store: TextStore, index_file: Path) -> tuple[int, list[str]]:
