@@ -94,8 +94,7 @@ class Collection:
         print(notes.search("비가 오나요")[0].text)
 
     One object may be used by several threads, which take turns, and by a process that was forked
-    off, which opens the files anew and computes with one thread. A GPU is not shared with forked
-    processes: there let multiprocessing spawn them.
+    off, which opens the files anew.
     """
 
     def __init__(
@@ -621,6 +620,19 @@ class Collection:
         vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
         return unit(np.add.reduceat(vectors, starts, axis=0))
+
+    def cosine(self, row_id: int, vector: np.ndarray) -> float | None:
+        """The cosine of a row's vector and of one of `embed_queries`, as hits have it.
+
+        None where no row has this id, which is `row_id` of the table documents.
+        """
+        with self._lock, self._store.snapshot():
+            space = SearchSpace(self._store)
+            for row_ids, found in self._store.vectors_after(row_id - 1, 1):
+                if row_ids[0] != row_id:
+                    break
+                return float((space.project(found) @ space.project(vector[None]).T)[0, 0])
+            return None
 
     def n_known(self, keys: Iterable[str]) -> int:
         """How many of these keys are of a document here."""

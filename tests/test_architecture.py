@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From the leaves up. A module may import what stands above it here, and of its own room what stands
 # before it in the README; a name stands for a module or for all of a sub-package.
 LEAVES = {"errors", "types", "hangul", "analyzer", "kiwi", "display", "atomic_file", "json_file"}
-EDGES = {"cli", "__main__", "server", "mcp", "integrations"}
+EDGES = {"cli", "__main__", "server", "mcp", "integrations", "sql"}
 TOP = {"collection"} | EDGES
 VECTORS = {"faiss_index", "milvus_index", "whitening"}
 # These parts do not know one another; the rest (how text becomes vectors) is one part.
@@ -43,7 +43,8 @@ ROOMS_OF_UPKEEP = {"encoder", "models", "write_lock"}
 HEAVY = {
     "faiss": {"faiss_index", "whitening"},
     "sqlite_utils": {"store"},
-    "torch": {"engines", "finetuning"},
+    "torch": {"engines", "finetuning", "model_export"},
+    "onnxscript": {"model_export"},
     "transformers": {"engines"},
     "filelock": {"write_lock"},
     "kiwipiepy": {"kiwi"},
