@@ -70,7 +70,7 @@ class ModelFolder:
             "revision": self.revision,
             "weights_sha256": _sha256(self.weight_files),
             "tokenizer_sha256": _sha256(self._tokenizer_files()),
-            **self._declared(),
+            **self.declared(),
         }
 
     def quick_stamp(self) -> dict[str, Any]:
@@ -81,9 +81,10 @@ class ModelFolder:
         files = [*self.weight_files, *self._tokenizer_files()]
         stats = {file.name: file.stat() for file in files}
         stamps = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
-        return {**stamps, **self._declared()}
+        return {**stamps, **self.declared()}
 
-    def _declared(self) -> dict[str, Any]:
+    def declared(self) -> dict[str, Any]:
+        """What kcsearch.json says of how a text becomes a vector."""
         return {
             "pooling": self.pooling,
             "normalize": self.normalize,

@@ -34,6 +34,7 @@ COMMANDS = [
     "eval",
     "models",
     "models show",
+    "models export",
 ]
 COMMANDS += ["tokenize", "embed", "verify", "repair", "rebuild", "optimize", "backup"]
 COMMANDS += ["export", "import", "serve", "mcp", "train"]

@@ -55,8 +55,27 @@ KOREAN: dict[str, str] = {
     ),
     "How to print.": "출력 형식.",
     "Texts, or - for a line each from stdin.": "글. -이면 표준 입력의 한 줄이 글 하나입니다.",
-    "List the models that are bundled or cached, or show one.": (
-        "내장되었거나 캐시에 있는 모델을 보여 줍니다."
+    "List the models that are bundled or cached; show or export one.": (
+        "내장되었거나 캐시에 있는 모델을 보여 주거나 내보냅니다."
+    ),
+    (
+        "Write a model as a folder for other programs.\n\n"
+        "sentence-transformers loads it by its path and gives the same vectors. onnx: one graph "
+        "from piece ids to unit vectors, with its tokenizer."
+    ): (
+        "모델을 다른 프로그램에서 쓸 폴더로 내보냅니다.\n\n"
+        "sentence-transformers는 그 경로로 불러와 같은 벡터를 냅니다. onnx: 조각 번호에서 단위 "
+        "벡터까지의 그래프 하나와 토크나이저."
+    ),
+    "The new folder.": "새 폴더.",
+    "For which program.": "어느 프로그램용인지.",
+    "The model is in {path}.": "모델은 {path}에 있습니다.",
+    (
+        "{name}: its texts are cleaned ({clean}) before they are encoded, which no other program "
+        "would do: it cannot be exported"
+    ): (
+        "{name}: 글을 정리한({clean}) 뒤 인코딩하는 모델인데 다른 프로그램은 그렇게 하지 않으므로 "
+        "내보낼 수 없습니다"
     ),
     "Print a model's configuration.": "모델의 설정을 출력합니다.",
     "As for --model.": "--model에 쓰는 이름.",

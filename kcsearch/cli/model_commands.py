@@ -16,7 +16,7 @@ from kcsearch.cli.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from kcsearch.cli.printing import print_lines
+from kcsearch.cli.printing import print_lines, tell
 from kcsearch.cli.usage import Group
 from kcsearch.errors import InputError
 
@@ -31,8 +31,12 @@ models_app = typer.Typer(cls=Group, invoke_without_command=True)
 
 
 @models_app.callback(
-    help=say("List the models that are bundled or cached, or show one.")
-    + examples("kcsearch models", "kcsearch models show")
+    help=say("List the models that are bundled or cached; show or export one.")
+    + examples(
+        "kcsearch models",
+        "kcsearch models show",
+        "kcsearch models export bundled my-model",
+    )
 )
 def list_models(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
@@ -81,6 +85,40 @@ def show_model(
         "config": folder.config,
     }
     print_lines([output.as_json(facts)])
+
+
+@models_app.command(
+    name="export",
+    help=say(
+        "Write a model as a folder for other programs.\n\n"
+        "sentence-transformers loads it by its path and gives the same vectors. onnx: one graph "
+        "from piece ids to unit vectors, with its tokenizer."
+    )
+    + examples(
+        "kcsearch models export bundled my-model",
+        "kcsearch models export kcbert my-model --format onnx",
+    ),
+)
+def export_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("As for --model."))],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=say("The new folder."))],
+    format: Annotated[
+        Literal["sentence-transformers", "onnx"],
+        typer.Option("--format", "-f", help=say("For which program.")),
+    ] = "sentence-transformers",
+) -> None:
+    from kcsearch import models
+    from kcsearch.new_folder import refuse_existing
+
+    model = models.resolve(name)
+    refuse_existing(folder)  # before torch is loaded
+    if format == "onnx":
+        from kcsearch.model_export.onnx_graph import export
+    else:
+        from kcsearch.model_export.sentence_transformers_folder import export
+
+    export(model, folder)
+    tell(say("The model is in {path}."), path=folder)
 
 
 @model_commands.command(

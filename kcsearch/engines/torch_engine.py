@@ -21,7 +21,6 @@ from torch import Tensor
 
 from kcsearch.engines.bert_layout import flatten, pick, read_shape
 from kcsearch.engines.torch_linear import Linear, choose_precision, linear_maker
-from kcsearch.engines.torch_threads import use_threads
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
 
@@ -80,7 +79,8 @@ class TorchEngine:
         threads: int | None = None,
         deterministic: bool = False,
     ) -> None:
-        use_threads(threads)
+        if threads is not None:
+            torch.set_num_threads(threads)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         if deterministic and self.precision == "int8":

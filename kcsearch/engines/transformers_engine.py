@@ -15,7 +15,6 @@ import torch
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
-from kcsearch.engines.torch_threads import use_threads
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
 
@@ -40,7 +39,8 @@ class TransformersEngine:
         if precision not in _DTYPES:
             known = ", ".join(_DTYPES)
             raise InputError("precision {name!r} is none of {known}", name=precision, known=known)
-        use_threads(threads)
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._device = _device(device)
         self._dim, self._pooling = folder.dim, folder.pooling
         model = load_model(folder)
@@ -101,7 +101,7 @@ def _batches(ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 def load_model(folder: ModelFolder) -> Any:
     """Load the encoder without its training heads; refuse weights that would be random."""
     try:
-        with _quiet():
+        with quiet():
             model, info = AutoModel.from_pretrained(
                 folder.weights.parent,
                 local_files_only=True,
@@ -135,8 +135,8 @@ def load_model(folder: ModelFolder) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and load report off the caller's stderr while loading."""
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and load report off the caller's stderr meanwhile."""
     logging: Any = transformers_logging  # typed in some versions of transformers only
     level, shows_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

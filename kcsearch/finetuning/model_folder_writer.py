@@ -10,23 +10,13 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from kcsearch.atomic_file import sync_folder
-from kcsearch.errors import InputError
 from kcsearch.json_file import read_object
 from kcsearch.models import ModelFolder, read_folder
+from kcsearch.new_folder import new_folder
 
 # What says how text becomes pieces; weights and what else lies in the old folder is left behind.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json",
                    "special_tokens_map.json", "added_tokens.json")  # fmt: skip
-
-
-def refuse_existing(out: Path) -> None:
-    """Raise InputError where something is already."""
-    if out.exists():
-        raise InputError(
-            "{path} is there already, and nothing is overwritten: choose another name or remove it",
-            path=out,
-        )
 
 
 def write_trained(
@@ -36,11 +26,7 @@ def write_trained(
 
     The numbers keep the precision that they have in config.json (fp16 in the bundled model).
     """
-    refuse_existing(out)
-    draft = out.with_name(f"{out.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
+    with new_folder(out) as draft:
         for file in TOKENIZER_FILES:
             if (folder.path / file).is_file():
                 shutil.copyfile(folder.path / file, draft / file)
@@ -49,26 +35,7 @@ def write_trained(
         weights = {key: value.to("cpu", dtype).contiguous() for key, value in tensors.items()}
         safetensors.torch.save_file(weights, draft / "model.safetensors", {"format": "pt"})
         _write_json(draft / "config.json", config)
-        _write_json(
-            draft / "kcsearch.json",
-            {
-                "name": name,
-                "version": "1",
-                "pooling": folder.pooling,
-                "normalize": folder.normalize,
-                "max_length": folder.max_length,
-                "query_prompt": folder.query_prompt,
-                "passage_prompt": folder.passage_prompt,
-            },
-        )
-        draft.rename(out)
-        sync_folder(out.parent)
-    except OSError as error:
-        raise InputError(
-            "{path}: cannot be written ({reason})", path=out, reason=error.strerror
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _write_json(draft / "kcsearch.json", {"name": name, "version": "1", **folder.declared()})
     return read_folder(out, str(out))
 
 

@@ -19,9 +19,10 @@ from kcsearch.errors import InputError
 from kcsearch.finetuning.examples import Example, Triple
 from kcsearch.finetuning.forward import embed
 from kcsearch.finetuning.losses import contrast
-from kcsearch.finetuning.model_folder_writer import refuse_existing, write_trained
+from kcsearch.finetuning.model_folder_writer import write_trained
 from kcsearch.finetuning.run import Pace, Run
 from kcsearch.models import ModelFolder
+from kcsearch.new_folder import refuse_existing
 from kcsearch.tokenizer import load_tokenizer
 
 LEAST_EXAMPLES = 20

@@ -1,0 +1,1 @@
+"""A model for other programs: as a sentence-transformers folder, or as an ONNX graph."""
