@@ -50,8 +50,8 @@ def _read(query: str, store: TextStore) -> Interpretation:
 
 
 def _may_be_a_slip(query: str) -> bool:
-    """Cheaply: Latin letters alone, or a vowel that stands alone."""
-    return query.isascii() or any("ㅏ" <= letter <= "ㅣ" for letter in query)
+    """Cheaply: Latin letters, or a vowel that stands alone."""
+    return any("a" <= letter <= "z" or "ㅏ" <= letter <= "ㅣ" for letter in query.lower())
 
 
 def _find_by_initials(query: str, store: TextStore) -> list[Found]:

@@ -84,6 +84,7 @@ _ENGLISH = set(
         tutorial virtual when width wifi with work works world""",
     )
 )
+_LATIN_WORD = re.compile("(?<![^\\W\\d_])[A-Za-z]{4,}(?![^\\W\\d_])")  # two syllables at the least
 _EMOTICON = re.compile(r"[ㅠㅜㅡ]+(?![ㄱ-ㅣ가-힣])|([ㄱ-ㅎ])\1+")
 
 
@@ -91,15 +92,21 @@ def looks_like_slip(text: str) -> str | None:
     """What was probably meant, if the keyboard was in the other mode; None if nothing suggests it.
 
     Latin letters must compose wholly into the 2,350 common syllables (KS X 1001), at least two of
-    them in one word.
-    Hangul must hold vowels that stand alone and are no emoticon. A 초성 query is never a slip, so
-    ㅅㄷㄴㅅ ("test") is not seen; neither are English words that became whole syllables.
+    them in one word; where there is Hangul beside them, every such word is looked at by itself.
+    Hangul must hold vowels that stand alone and are no emoticon; words of whole syllables beside
+    them stay, unless they are one of the English words that happen to become syllables. A 초성
+    query is never a slip, so ㅅㄷㄴㅅ ("test") is not seen; neither are such English words alone.
 
-    >>> looks_like_slip("dkssudgktpdy"), looks_like_slip("python"), looks_like_slip("ㅔㅛ쇄ㅜ")
-    ('안녕하세요', None, 'python')
+    >>> looks_like_slip("dkssudgktpdy"), looks_like_slip("python"), looks_like_slip("ㅔㅛ쇄ㅜ 설치")
+    ('안녕하세요', None, 'python 설치')
     """
     text = normalize(text).strip()
-    return _meant_hangul(text) if text.isascii() else _meant_latin(text)
+    if text.isascii():
+        return _meant_hangul(text)
+    if not is_choseong_query(text) and re.search("[ㅏ-ㅣ]", _EMOTICON.sub("", text)):
+        return _meant_latin(text)
+    meant = _LATIN_WORD.sub(lambda word: _meant_hangul(word[0]) or word[0], text)
+    return meant if meant != text else None
 
 
 def _meant_hangul(text: str) -> str | None:
@@ -114,7 +121,13 @@ def _meant_hangul(text: str) -> str | None:
 
 
 def _meant_latin(text: str) -> str | None:
-    if is_choseong_query(text) or not re.search("[ㅏ-ㅣ]", _EMOTICON.sub("", text)):
-        return None
-    latin = to_latin_keys(text)
-    return latin if latin.isascii() and re.search("[aeiouy]", latin) else None
+    latin = re.sub(r"\S+", lambda word: _latin_word(word[0]), text)
+    changed = [new for new, old in zip(latin.split(), text.split(), strict=True) if new != old]
+    has_vowels = re.search("[aeiouy]", "".join(changed))
+    return latin if has_vowels and all(map(str.isascii, changed)) else None
+
+
+def _latin_word(word: str) -> str:
+    latin = to_latin_keys(word)
+    is_slip = re.search("[ㄱ-ㅣ]", _EMOTICON.sub("", word)) or latin in _ENGLISH
+    return latin if is_slip else word

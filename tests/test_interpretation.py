@@ -52,6 +52,13 @@ def test_a_slip_whose_words_are_there_is_only_suggested(collection: Collection) 
     assert keys(collection, "rkskek", mode="lexical") == ["typed"]
 
 
+def test_a_slip_in_one_word_leaves_the_others(collection: Collection) -> None:
+    read = collection.interpret("파이썬 tjfcl")
+    assert read == Interpretation("파이썬 tjfcl", "파이썬 tjfcl", "파이썬 설치")
+    read = collection.interpret("ㅔㅛ쇄ㅜ 버전")
+    assert read == Interpretation("ㅔㅛ쇄ㅜ 버전", "python 버전")
+
+
 def test_ordinary_queries_stay_as_they_are(collection: Collection) -> None:
     for query in ("안녕", "disk", "python", "ㅋㅋㅋ", "ㅠㅠ", "1234", "ㅎ"):
         assert collection.interpret(query) == Interpretation(query, query)

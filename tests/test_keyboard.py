@@ -102,6 +102,11 @@ def test_composition(keys, text):
         ("ㅔㅛ쇄ㅜ", "python"),
         ("ㅑㅔㅙㅜㄷ 15", "iphone 15"),
         ("뭉개ㅑㅇ", "android"),
+        ("ㅔㅛ쇄ㅜ 설치", "python 설치"),
+        ("ㅗ디ㅣㅐ 재깅 ㅅㄷㄴㅅ", "hello world test"),
+        ("ㅔㅛ쇄ㅜ ㅋㅋㅋ 좋아요ㅠㅠ", "python ㅋㅋㅋ 좋아요ㅠㅠ"),
+        ("카드 rufwp 안됨", "카드 결제 안됨"),
+        ("아이폰15 zpdltm", "아이폰15 케이스"),
     ],
 )
 def test_slips_are_seen(text, meant):
@@ -123,6 +128,9 @@ def test_slips_are_seen(text, meant):
             "v2.0",
             "15",
             "서울 hotel",
+            "디스크 disk",
+            "김치 kimchi",
+            "서울gks",
         ],
         *["안녕ㅋㅋㅋ", "ㅠㅠ", "좋아요ㅠㅠ", "ㅡㅡ 뭐야", "ㅇㄴㅎㅅㅇ", "ㅋ", "ㅗ大ㅣ"],
         "https://naver.com",
