@@ -60,6 +60,18 @@ def test_a_damaged_index_is_built_again(path: Path, monkeypatch: pytest.MonkeyPa
     check_file(path / "vectors.faiss")
 
 
+def test_a_schema_that_is_no_text_is_written_again(path: Path) -> None:
+    """SQLite quotes it in its message, which is no text then."""
+    store = path / "store.db"
+    content = store.read_bytes().replace(b"documents_source ON", b"documents_source \x88N")
+    store.unlink()
+    store.write_bytes(content)
+    with pytest.raises(CollectionDamagedError, match="kcsearch repair"):
+        opened(path)
+    assert mended(path).n_kept == 40 + N_WINDOWS
+    assert kept(path) == documents()
+
+
 def test_lost_and_broken_vectors_are_encoded_again(path: Path) -> None:
     execute(path, "DELETE FROM vectors WHERE row_id IN (3, 4)")
     execute(path, "UPDATE vectors SET vector = x'00' WHERE row_id = 5")

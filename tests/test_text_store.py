@@ -281,6 +281,17 @@ def test_other_files_are_refused_as_stores(tmp_path: Path) -> None:
         TextStore(path)
 
 
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_schema_that_is_no_text_is_damage(writable: bool, store: TextStore) -> None:
+    """SQLite quotes it in its message, which is no text then."""
+    store.close()
+    content = store.path.read_bytes()
+    assert content.count(b"CREATE INDEX documents_source ON") == 1
+    store.path.write_bytes(content.replace(b"documents_source ON", b"documents_source \x88N"))
+    with pytest.raises(CollectionDamagedError, match="The store is damaged: run `kcsearch repair`"):
+        TextStore(store.path, writable=writable)
+
+
 def test_a_newer_schema_is_refused_with_what_to_do(store: TextStore) -> None:
     store.close()
     with sqlite3.connect(store.path) as db:

@@ -106,7 +106,7 @@ def _tried(connection: sqlite3.Connection, sql: str, *values: Any) -> list[tuple
     """None if SQLite cannot read it."""
     try:
         return connection.execute(sql, values).fetchall()
-    except (sqlite3.Error, OverflowError):
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError):
         return None
 
 

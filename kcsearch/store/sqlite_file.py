@@ -73,6 +73,8 @@ def explained(path: Path) -> Iterator[None]:
             text=error.object,
             n=error.start + 1,
         ) from error
+    except UnicodeDecodeError as error:  # of a message of SQLite's that quotes damaged bytes
+        raise _damaged(path, error.reason) from error
     except sqlite3.ProgrammingError:  # a closed collection, say: no fault of the file
         raise
     except sqlite3.DatabaseError as error:
@@ -84,12 +86,7 @@ def explained(path: Path) -> Iterator[None]:
         elif "readonly" in words or "unable to open" in words:
             template = "{path}: cannot be opened ({reason}); check that it exists and who may write"
         else:
-            raise CollectionDamagedError(
-                "{path}: {reason}. The store is damaged: run `kcsearch repair`, put back a copy of "
-                "it, or delete the collection's folder and index again",
-                path=path,
-                reason=error,
-            ) from error
+            raise _damaged(path, error) from error
         raise CollectionUnavailableError(template, path=path, reason=error) from error
     except OSError as error:
         raise CollectionUnavailableError(
@@ -97,3 +94,12 @@ def explained(path: Path) -> Iterator[None]:
             path=error.filename or path,
             reason=error.strerror or error,
         ) from error
+
+
+def _damaged(path: Path, reason: object) -> CollectionDamagedError:
+    return CollectionDamagedError(
+        "{path}: {reason}. The store is damaged: run `kcsearch repair`, put back a copy of it, or "
+        "delete the collection's folder and index again",
+        path=path,
+        reason=reason,
+    )
