@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # a query needs none of it
     from kcsearch.readers.paths import Format
     from kcsearch.upkeep.transfer import Writable
     from kcsearch.upkeep.verification import Check
+    from kcsearch.vector_map import CollectionMap
 
 DEFAULT_NAME = ".kcsearch"
 _STORE, _INDEX, _LOCK = "store.db", "vectors.faiss", "write.lock"
@@ -133,6 +134,7 @@ class Collection:
             self._create(model, clean, words)
         self._store = self._opened_store()
         self._cache = IndexCache(self.path / _INDEX)
+        self._map: CollectionMap | None = None
         try:
             if encoder is not None:
                 self._check_fingerprint(encoder.fingerprint())
@@ -633,6 +635,33 @@ class Collection:
                     break
                 return float((space.project(found) @ space.project(vector[None]).T)[0, 0])
             return None
+
+    def map(self) -> CollectionMap:
+        """A picture of the vectors in two dimensions; drawn again after a commit only."""
+        from kcsearch.vector_map import draw, map_id
+
+        with self._lock, self._store.snapshot():
+            if self._map is None or self._map.id != map_id(self._store):
+                self._map = draw(self._store)
+            return self._map
+
+    def places(
+        self, keys: Sequence[str], query: str | None = None
+    ) -> tuple[dict[str, tuple[float, float]], tuple[float, float] | None]:
+        """Where those of `keys` that are here lie in `map`, by key, and where the query does."""
+        _refuse_single(keys)
+        asked = None if query is None else self.embed_queries([query])
+        with self._lock, self._store.snapshot():
+            plane, space = self.map().plane, SearchSpace(self._store)
+            found = {key: self._store.rows_by_key([normalize(key)]) for key in keys}
+            vectors = {key: self._vector_of(rows) for key, rows in found.items() if rows}
+
+            def place(vector: np.ndarray) -> tuple[float, float]:
+                x, y = plane.place(space.project(vector.reshape(1, -1)))[0].tolist()
+                return x, y
+
+            places = {key: place(vector) for key, vector in vectors.items()}
+            return places, None if asked is None else place(asked)
 
     def n_known(self, keys: Iterable[str]) -> int:
         """How many of these keys are of a document here."""

@@ -35,6 +35,7 @@ JOINERS = {
     "search_space",
     "searching",
     "upkeep",
+    "vector_map",
 }
 ROOMS_OF_JOINERS = {"fusion", "index_cache", "interpretation", "keyboard", "readers"}
 ROOMS_OF_JOINERS |= {"search_space"}

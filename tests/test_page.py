@@ -56,6 +56,7 @@ def page(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text))
     page.goto(address)
+    page.wait_for_selector("#collection:text-matches('문서')")
     yield page
     context.close()
     assert wrong == []
@@ -145,6 +146,68 @@ def test_modes_filters_and_links(page: playwright.Page, address: str) -> None:
     wait_until(page, "!location.hash.includes('f.topic')")
 
 
+def colours(page: playwright.Page) -> int:
+    """How many different colours the map shows."""
+    return page.evaluate(
+        """() => {
+            const canvas = document.querySelector('#map canvas');
+            const copy = document.createElement('canvas');
+            Object.assign(copy, { width: canvas.width, height: canvas.height });
+            const pen = copy.getContext('2d', { willReadFrequently: true });
+            pen.drawImage(canvas, 0, 0);
+            const { data } = pen.getImageData(0, 0, copy.width, copy.height);
+            return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+    )
+
+
+def test_the_map_shows_the_collection_the_query_and_what_it_found(page: playwright.Page) -> None:
+    page.locator("#map summary").click()
+    page.wait_for_selector("#map .caption:text-matches('문서 507개')")
+    alone = colours(page)
+    assert alone > 1
+    search(page, "비가 오나요")
+    wait_until(page, "performance.getEntriesByName(location.origin + '/places').length > 1")
+    page.wait_for_timeout(200)
+    assert colours(page) > alone  # the accent, numbers
+    before = page.locator("#map canvas").screenshot()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#map canvas").screenshot() != before
+
+
+def test_a_point_of_the_map_tells_its_text_and_leads_to_what_is_similar(
+    page: playwright.Page, address: str
+) -> None:
+    page.locator("#map summary").click()
+    page.wait_for_selector("#map .caption:text-matches('문서 507개')")
+    box = page.locator("#map canvas").bounding_box()
+    assert box
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.wait_for_selector("#map .caption:text-matches(' · ')")
+    key = page.locator("#map .caption").inner_text().split(" · ")[0]
+    page.mouse.click(*middle)
+    wait_until(page, "location.hash.includes('like=')")
+    assert f"like={key}" in page.evaluate("location.hash")
+    page.mouse.move(0, 0)
+    page.wait_for_selector("#map .caption:text-matches('두 축')")
+
+
+def test_a_finger_taps_twice(browser: playwright.Browser, address: str) -> None:
+    context = browser.new_context(has_touch=True, locale="ko-KR")
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#collection:text-matches('문서')")
+    page.locator("#map summary").click()
+    page.wait_for_selector("#map .caption:text-matches('문서 507개')")
+    page.locator("#map canvas").tap()
+    page.wait_for_selector("#map .caption:text-matches(' · ')")
+    assert "like=" not in page.evaluate("location.hash")
+    page.locator("#map canvas").tap()
+    wait_until(page, "location.hash.includes('like=')")
+    context.close()
+
+
 def test_a_text_cannot_become_markup(browser: playwright.Browser, address: str) -> None:
     page = browser.new_page()
     hostile = "<img src=x onerror=document.title='gone'> 환불"
@@ -169,6 +232,7 @@ def test_nothing_is_cut_off(
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
+    page.locator("#map summary").click()
     search(page, "예금은 얼마까지 보호되나요")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     red, green, blue = map(

@@ -142,6 +142,22 @@ def test_neighbours_of_a_document(client: TestClient, notes: Collection) -> None
     assert client.post("/similar", json={"key": "없음"}).status_code == 404
 
 
+def test_the_map_and_the_places_on_it(client: TestClient, notes: Collection) -> None:
+    drawn = client.get("/map").json()
+    assert drawn["n_documents"] == 3
+    assert {point["key"]: point["text"] for point in drawn["points"]} == LINES
+    asked = {"query": LINES["c"], "keys": ["c", "a/1", "없음"]}
+    places = client.post("/places", json=asked).json()
+    assert places["id"] == drawn["id"]
+    points = {point.pop("key"): point for point in places["documents"]}
+    assert list(points) == ["c", "a/1"]
+    assert places["query"] == pytest.approx(points["c"], abs=1e-5)
+    assert client.post("/places", json={}).json()["query"] is None
+    assert client.post("/places", json={"keys": ["c"] * 101}).status_code == 422
+    notes.delete(["c"])
+    assert client.post("/places", json={}).json()["id"] != drawn["id"]
+
+
 def test_the_status_names_no_path(client: TestClient, notes: Collection) -> None:
     assert client.get("/status").json() == {
         "name": "notes",

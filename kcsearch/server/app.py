@@ -37,7 +37,7 @@ except ImportError as error:
     ) from error
 
 PAGE = Path(__file__).parent / "page"
-_PAGE_FILES = ("page.css", "page.js", "docs.js", "icon.svg")
+_PAGE_FILES = ("page.css", "page.js", "map.js", "docs.js", "icon.svg")
 _STATUS = {DocumentNotFoundError: 404, InputError: 422, CollectionUnavailableError: 503}
 _Answer = TypeVar("_Answer")
 
@@ -108,6 +108,27 @@ def create_app(
             source=found.source,
             line=found.line,
             metadata=dict(found.metadata),
+        )
+
+    @app.get("/map", summary="The vectors in two dimensions")
+    async def picture() -> schemas.MapAnswer:
+        drawn = await work(collection.map)
+        return schemas.MapAnswer(
+            id=drawn.id,
+            n_documents=drawn.n_documents,
+            share=drawn.plane.share,
+            points=[schemas.Point(key=p.key, text=p.text, x=p.x, y=p.y) for p in drawn.points],
+        )
+
+    @app.post("/places", summary="Where a query and documents lie on the map")
+    async def places(request: schemas.PlacesRequest) -> schemas.Places:
+        (found, asked), drawn = await work(
+            lambda: (collection.places(request.keys, request.query), collection.map())
+        )
+        return schemas.Places(
+            id=drawn.id,
+            query=asked and schemas.Place(x=asked[0], y=asked[1]),
+            documents=[schemas.KeyPlace(key=key, x=x, y=y) for key, (x, y) in found.items()],
         )
 
     @app.get("/status", summary="What the collection holds")

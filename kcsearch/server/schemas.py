@@ -90,6 +90,38 @@ class Answers(BaseModel):
     answers: list[QueryAnswer]
 
 
+class Place(BaseModel):
+    x: float
+    y: float
+
+
+class Point(Place):
+    key: str
+    text: str = Field(description="Its beginning")
+
+
+class MapAnswer(BaseModel):
+    id: str = Field(description="Another one after every commit")
+    n_documents: int
+    share: float = Field(description="Of the vectors' variance, from 0 to 1")
+    points: list[Point] = Field(description="A sample of some 3,000; most are from -1 to 1")
+
+
+class PlacesRequest(Strict):
+    query: Query | None = None
+    keys: Annotated[list[Key], Field(max_length=100)] = []
+
+
+class KeyPlace(Place):
+    key: str
+
+
+class Places(BaseModel):
+    id: str = Field(description="The map's")
+    query: Place | None
+    documents: list[KeyPlace] = Field(description="Those of the keys that are here")
+
+
 class Status(BaseModel):
     name: str
     n_documents: int

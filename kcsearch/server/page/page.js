@@ -1,12 +1,17 @@
 // The page: one box, results as you type. Nothing is built from strings of HTML, so no text of a
 // document can become markup.
 
+import { VectorMap } from "./map.js";
+
 const KOREAN = {
   placeholder: "무엇을 찾으세요?", modes: "검색 방법", hybrid: "함께", dense: "뜻", lexical: "낱말",
   documents: (n) => `문서 ${n.toLocaleString()}개`, found: (n, ms) => `${n}개 · ${ms} ms`,
   none: "찾은 것이 없습니다.", similar: (key) => `비슷한 문서: ${key}`, more: "비슷한 것",
   remove: "조건 지우기", filter: "이 값만 보기", failed: "서버가 답하지 않습니다.",
   token: "토큰", enter: "확인", percentile: "무작위 쌍보다 가까운 비율", line: (n) => `${n}번째 줄`,
+  map: "지도", mapped: (shown, all, share) => `문서 ${all.toLocaleString()}개`
+    + (shown < all ? ` 중 ${shown.toLocaleString()}개` : "") + `의 벡터를 두 축에 놓은 그림입니다. `
+    + `두 축은 전체 차이의 ${share} %만 보여 주므로 대강의 모습입니다.`,
   keys: ["/", "검색창", "↑ ↓", "고르기", "Enter", "비슷한 것", "Esc", "돌아가기"],
 };
 const ENGLISH = {
@@ -16,6 +21,9 @@ const ENGLISH = {
   similar: (key) => `Similar to ${key}`, more: "more like this", remove: "Remove this condition",
   filter: "Only this value", failed: "The server does not answer.", token: "Token", enter: "OK",
   percentile: "nearer than this share of random pairs", line: (n) => `line ${n}`,
+  map: "map", mapped: (shown, all, share) => "The vectors of "
+    + (shown < all ? `${shown.toLocaleString()} of ` : "") + `${all.toLocaleString()} documents on two `
+    + `axes. They show ${share} % of all differences, so this is a rough picture.`,
   keys: ["/", "search", "↑ ↓", "choose", "Enter", "more like this", "Esc", "back"],
 };
 const words = navigator.language.startsWith("ko") ? KOREAN : ENGLISH;
@@ -31,18 +39,23 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-async function call(path, body) {
+// A search gives up the one before it; the map asks beside it.
+function searchCall(path, body) {
   running?.abort();
   running = new AbortController();
+  return call(path, body, running.signal);
+}
+
+async function call(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
   const token = sessionStorage.getItem("token");
   if (token) headers.Authorization = `Bearer ${token}`;
-  const request = { headers, signal: running.signal };
+  const request = { headers, signal };
   if (body) Object.assign(request, { method: "POST", body: JSON.stringify(body) });
   const answer = await fetch(path, request);
   if (answer.status === 401) {
     await askForToken();
-    return call(path, body);
+    return call(path, body, signal);
   }
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error.message);
@@ -75,13 +88,14 @@ async function search() {
     running?.abort();
     list.replaceChildren();
     state.textContent = "";
+    map.mark(null, []);
     return;
   }
   const started = performance.now();
   try {
     const found = similarTo === null
-      ? await call("/query", { query, mode, filters, top_k: 20 })
-      : await call("/similar", { key: similarTo, filters, top_k: 20 });
+      ? await searchCall("/query", { query, mode, filters, top_k: 20 })
+      : await searchCall("/similar", { key: similarTo, filters, top_k: 20 });
     show(found.answers[0].hits, Math.round(performance.now() - started), query);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -96,6 +110,7 @@ function show(hits, ms, query) {
   const title = similarTo === null ? "" : words.similar(similarTo) + " · ";
   state.textContent = title + (hits.length ? words.found(hits.length, ms) : words.none);
   window.scrollTo({ top: 0 });
+  map.mark(similarTo === null ? { query } : { key: similarTo }, hits.map((hit) => hit.key));
 }
 
 function card(hit, query) {
@@ -176,6 +191,7 @@ function choose(position) {
   current = Math.max(-1, Math.min(cards.length - 1, position));
   cards.forEach((made, i) => made.setAttribute("aria-current", String(i === current)));
   if (current >= 0) cards[current].scrollIntoView({ block: "nearest" });
+  map.choose(current);
 }
 
 function remember(mode) {
@@ -230,6 +246,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+const map = new VectorMap($("#map"), { call, words, choose: like });
 document.documentElement.lang = words === KOREAN ? "ko" : "en";
 box.placeholder = words.placeholder;
 box.setAttribute("aria-label", words.placeholder);
