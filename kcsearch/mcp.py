@@ -35,8 +35,8 @@ QueryText = Annotated[str, Field(description="What to look for, in Korean", max_
 TopK = Annotated[int, Field(description="How many documents", ge=1, le=MAX_TOP_K)]
 ModeName = Annotated[Mode, Field(description="hybrid, dense (meaning alone) or lexical (words)")]
 Filters = Annotated[
-    dict[str, str],
-    Field(description="NAME to VALUE of metadata, all of which must hold", max_length=20),
+    Annotated[dict[str, str], Field(max_length=20)] | None,
+    Field(description="NAME to VALUE of metadata, all of which must hold"),
 ]
 
 
@@ -109,7 +109,7 @@ def create_server(collection: Collection) -> MCPServer:
         query: QueryText,
         top_k: TopK = N_RESULTS,
         mode: ModeName = "hybrid",
-        filters: Filters | None = None,
+        filters: Filters = None,
     ) -> Hits:
         """Search Korean texts by meaning and by words; returns texts with cosines, best first."""
         with _told():
