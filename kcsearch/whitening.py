@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kcsearch.errors import InputError
+from kcsearch.errors import CollectionDamagedError, InputError
 
 _LEAST_SHARE = 1e-6  # of the largest eigenvalue; below it there is only rounding
 SETTING = "whitening"  # the name under which a collection keeps its own
@@ -81,7 +81,13 @@ def whitening_of(settings: Mapping[str, Any]) -> Whitening | None:
     packed = settings.get(SETTING)
     if packed is None:
         return None
-    return _unpacked(packed["matrix"], packed["offset"], packed["dim"], packed["n_rows"])
+    try:
+        return _unpacked(packed["matrix"], packed["offset"], packed["dim"], packed["n_rows"])
+    except (KeyError, TypeError, ValueError):
+        raise CollectionDamagedError(
+            "the whitening of the collection is damaged. Put back a copy of the collection, or "
+            "delete its folder and index again"
+        ) from None
 
 
 @lru_cache(maxsize=4)
@@ -93,4 +99,4 @@ def _unpacked(matrix: str, offset: str, dim: int, n_rows: int) -> Whitening:
 def whitening_id(settings: Mapping[str, Any]) -> str | None:
     """What tells one whitening from another, without unpacking it."""
     packed = settings.get(SETTING)
-    return None if packed is None else str(packed["id"])
+    return None if packed is None else str(packed.get("id"))

@@ -10,7 +10,7 @@ $pip install -c "$here/constraints.txt" torch
 $pip wheel --no-deps --wheel-dir "$work" "$here"
 wheel=$(ls "$work"/kcsearch-*.whl)
 $pip install -c "$here/constraints.txt" "$wheel[test,training]"
-cp -r "$here/tests" "$here/data" "$here/training" "$here/README.md" "$here/pyproject.toml" "$work"
+cp -r "$here/tests" "$here/data" "$here/training" "$here/README.md" "$here/SECURITY.md" "$here/pyproject.toml" "$work"
 mkdir -p "$work/tools" && cp "$here"/tools/*.py "$work/tools"
 cd "$work"
 venv/bin/kcsearch index data/everyday.jsonl

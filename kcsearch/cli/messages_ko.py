@@ -356,6 +356,13 @@ KOREAN: dict[str, str] = {
         "인덱싱하십시오"
     ),
     (
+        "the whitening of the collection is damaged. Put back a copy of the collection, or delete "
+        "its folder and index again"
+    ): (
+        "컬렉션의 백색화 설정이 손상되었습니다. 백업한 컬렉션으로 되돌리거나, 폴더를 지우고 다시 "
+        "인덱싱하십시오"
+    ),
+    (
         "{path}: the setting {name} is lost. Put back a copy of the collection, or delete its "
         "folder and index again"
     ): (

@@ -30,7 +30,7 @@ def salvaged_settings(store: Path) -> dict[str, Any]:
         rows = _tried(connection, "SELECT name, value FROM settings")
     settings: dict[str, Any] = {}
     for name, value in rows or ():
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, RecursionError):
             settings[str(name)] = json.loads(value)
     return settings
 

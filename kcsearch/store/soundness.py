@@ -26,7 +26,7 @@ def document_fault(row: tuple[Any, ...]) -> str | None:
         return "its line is no number"
     try:
         return None if isinstance(json.loads(metadata), dict) else "its metadata is no object"
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return "its metadata is no JSON"
 
 

@@ -136,9 +136,11 @@ class TextStore:
         return cls(path, writable=True)
 
     def check_settings(self) -> None:
-        """Raise CollectionDamagedError if one that a collection needs is not there."""
-        for name in NEEDED_SETTINGS:
-            if name not in self.settings:
+        """Raise CollectionDamagedError if one that a collection needs is not there, or no use."""
+        for name, kind in NEEDED_SETTINGS.items():
+            value = self.settings.get(name)
+            is_in_bounds = not isinstance(value, int) or 1 <= value <= MAX_DIM
+            if type(value) is not kind or not is_in_bounds:
                 raise CollectionDamagedError(
                     "{path}: the setting {name} is lost. Put back a copy of the collection, or "
                     "delete its folder and index again",
@@ -490,7 +492,7 @@ class TextStore:
             return StoredRow(
                 row_id, Document(text, key, source, line, json.loads(metadata)), window_of
             )
-        except ValueError:
+        except (TypeError, ValueError, RecursionError):
             raise self._damaged_row(row_id) from None
 
     def _damaged_row(self, row_id: int) -> CollectionDamagedError:
@@ -635,11 +637,18 @@ class TextStore:
         rows = self._all("SELECT name, value FROM settings")
         try:
             return {name: json.loads(value) for name, value in rows}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return {}
 
 
-NEEDED_SETTINGS = ("collection_id", "dim", "model", "model_reference", "model_stamp")
+NEEDED_SETTINGS: Mapping[str, type] = {
+    "collection_id": str,
+    "dim": int,
+    "model": dict,
+    "model_reference": str,
+    "model_stamp": dict,
+}
+MAX_DIM = 1 << 16  # numbers in a vector
 _STATE = "SELECT token, n_rows, last_row_id, n_removed FROM commits"
 _VOCABULARY = """CREATE VIRTUAL TABLE IF NOT EXISTS temp.token_rows
                  USING fts5vocab (main, documents_fts, row)"""
