@@ -17,6 +17,10 @@ Whatever else comes out of kcsearch is a bug and keeps its traceback.
 from __future__ import annotations
 
 
+class Phrase(str):
+    """A value of a message that is itself words of ours, to be said in the user's language."""
+
+
 class KcsearchError(Exception):
     """Base of all errors of kcsearch: `str(error)` says what happened and what to do next.
 

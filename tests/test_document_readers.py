@@ -309,5 +309,10 @@ def test_the_command_line_reads_them_all(shop: Path) -> None:
     assert kcsearch(folder, "get", "1").out == "재미있다\n"
     old = kcsearch(folder, "index", "옛글.hwp")
     assert (old.code, "save it as HWPX or DOCX first" in old.err) == (2, True)
+    korean = kcsearch(folder, "index", "옛글.hwp", env={"LANGUAGE": "ko"})
+    assert korean.err == (
+        "오류: 옛글.hwp: 텍스트 파일이 아니라 HWP 5 파일이거나 옛 오피스 파일입니다. 한글에서 "
+        "HWPX로, 또는 DOCX로 저장한 뒤 쓰십시오\n"
+    )
     stdin = kcsearch(folder, "index", "-", "--sql", sql)
     assert (stdin.code, "not for -" in stdin.err) == (2, True)

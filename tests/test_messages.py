@@ -25,13 +25,13 @@ LOCALE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def english() -> Iterator[tuple[str, str]]:
-    """Every message with the place where it stands: say("…"), and the templates of errors."""
+    """Every message with its place: say("…"), Phrase("…"), and the templates of errors."""
     for file in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for function in (tree, *(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))):
             for call in _own_calls(function):
                 name = call.func.id if isinstance(call.func, ast.Name) else ""
-                if name == "say" or name in ERRORS:
+                if name in ("say", "Phrase") or name in ERRORS:
                     place = f"{file.relative_to(PACKAGE)}:{call.lineno}"
                     for text in _texts(call.args[0], function, place):
                         yield text, place

@@ -135,6 +135,13 @@ def test_documents_come_by_key_whatever_it_holds(client: TestClient, notes: Coll
     )
 
 
+def test_another_method_is_told_all_that_there_are(client: TestClient, writer: TestClient) -> None:
+    for asker, methods in ((client, "GET"), (writer, "DELETE, GET")):
+        answer = asker.options("/documents/c")
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    assert client.get("/query").headers["allow"] == "POST"
+
+
 def test_neighbours_of_a_document(client: TestClient, notes: Collection) -> None:
     asked = {"key": "b?#", "top_k": 2}
     expected = [hit.key for hit in notes.similar("b?#", 2)]

@@ -10,7 +10,7 @@ import os
 import re
 
 from kcsearch.display import visible
-from kcsearch.errors import KcsearchError
+from kcsearch.errors import KcsearchError, Phrase
 
 _LONGEST = 1_000  # letters of a value in a message
 
@@ -50,5 +50,7 @@ def explain(error: KcsearchError) -> str:
 
 
 def _beginning(value: object) -> object:
+    if isinstance(value, Phrase):
+        return say(value)
     is_long = isinstance(value, str) and len(value) > _LONGEST
     return f"{str(value)[:_LONGEST]}…" if is_long else value

@@ -508,7 +508,46 @@ KOREAN: dict[str, str] = {
     ),
     "{path}: cannot be read ({reason})": "{path}: 읽을 수 없습니다 ({reason})",
     "{path}: was changed while it was read": "{path}: 읽는 동안 파일이 바뀌었습니다",
-    "{path}: not text but {kind}": "{path}: 텍스트 파일이 아닙니다 ({kind})",
+    "{path}: not text but {kind}": "{path}: 텍스트 파일이 아니라 {kind}",
+    "a PDF file; give it a name that ends in .pdf": (
+        "PDF 파일입니다. 이름이 .pdf로 끝나게 하십시오"
+    ),
+    "HWP 5 or old Office; save it as HWPX or DOCX first": (
+        "HWP 5 파일이거나 옛 오피스 파일입니다. 한글에서 HWPX로, 또는 DOCX로 저장한 뒤 쓰십시오"
+    ),
+    "HWP 3; save it as HWPX first": ("HWP 3 파일입니다. 한글에서 HWPX로 저장한 뒤 쓰십시오"),
+    "a ZIP file (XLSX, ODT, EPUB …); save it as text first": (
+        "ZIP 파일입니다(XLSX, ODT, EPUB …). 텍스트로 저장한 뒤 쓰십시오"
+    ),
+    "gzip; give it a name that ends in .gz, or unpack it first": (
+        "gzip 파일입니다. 이름이 .gz로 끝나게 하거나 먼저 푸십시오"
+    ),
+    "xz; give it a name that ends in .xz, or unpack it first": (
+        "xz 파일입니다. 이름이 .xz로 끝나게 하거나 먼저 푸십시오"
+    ),
+    "bzip2; give it a name that ends in .bz2, or unpack it first": (
+        "bzip2 파일입니다. 이름이 .bz2로 끝나게 하거나 먼저 푸십시오"
+    ),
+    "zstd; unpack it first": ("zstd 파일입니다. 먼저 푸십시오"),
+    "a 7z archive; unpack it first": ("7z 압축 파일입니다. 먼저 푸십시오"),
+    "a RAR archive; unpack it first": ("RAR 압축 파일입니다. 먼저 푸십시오"),
+    "an SQLite database; say with --sql what to read": (
+        "SQLite 데이터베이스입니다. 무엇을 읽을지 --sql로 지정하십시오"
+    ),
+    "a Parquet file; give it a name that ends in .parquet": (
+        "Parquet 파일입니다. 이름이 .parquet로 끝나게 하십시오"
+    ),
+    "an Arrow file; save it as JSON lines or CSV first": (
+        "Arrow 파일입니다. JSON Lines나 CSV로 저장한 뒤 쓰십시오"
+    ),
+    "a PNG image": ("PNG 그림입니다"),
+    "a JPEG image": ("JPEG 그림입니다"),
+    "a GIF image": ("GIF 그림입니다"),
+    "a sound, film or WebP file": ("소리나 영상, 또는 WebP 파일입니다"),
+    "a sound or film file": ("소리나 영상 파일입니다"),
+    "a sound file": ("소리 파일입니다"),
+    "a program": ("프로그램입니다"),
+    "a NumPy array": ("NumPy 배열입니다"),
     (
         "{path}:{line}: byte {byte} at offset {offset} is not {encodings}. Save the file as "
         "UTF-8, or name its encoding with --encoding"

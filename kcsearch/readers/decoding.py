@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-from kcsearch.errors import InputError
+from kcsearch.errors import InputError, Phrase
 
 MAX_RECORD = 16 * 2**20  # characters in one line or one record; bounds the memory that a file takes
 MAX_FIELDS = 10_000  # columns of a table, names in one object
@@ -36,27 +36,29 @@ _MARKS = {
 }
 _USUAL = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp949", "euc_kr")
 _BINARY = {
-    b"%PDF-": "a PDF file; give it a name that ends in .pdf",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "HWP 5 or old Office; save it as HWPX or DOCX first",
-    b"HWP Document File": "HWP 3; save it as HWPX first",
-    b"PK\x03\x04": "a ZIP file (XLSX, ODT, EPUB …); save it as text first",
-    b"\x1f\x8b": "gzip; give it a name that ends in .gz, or unpack it first",
-    b"\xfd7zXZ\x00": "xz; give it a name that ends in .xz, or unpack it first",
-    b"BZh": "bzip2; give it a name that ends in .bz2, or unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd; unpack it first",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it first",
-    b"Rar!\x1a\x07": "a RAR archive; unpack it first",
-    b"SQLite format 3\x00": "an SQLite database; say with --sql what to read",
-    b"PAR1": "a Parquet file; give it a name that ends in .parquet",
-    b"ARROW1": "an Arrow file; save it as JSON lines or CSV first",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"RIFF": "a sound, film or WebP file",
-    b"OggS": "a sound or film file",
-    b"ID3": "a sound file",
-    b"\x7fELF": "a program",
-    b"\x93NUMPY": "a NumPy array",
+    b"%PDF-": Phrase("a PDF file; give it a name that ends in .pdf"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": Phrase(
+        "HWP 5 or old Office; save it as HWPX or DOCX first"
+    ),
+    b"HWP Document File": Phrase("HWP 3; save it as HWPX first"),
+    b"PK\x03\x04": Phrase("a ZIP file (XLSX, ODT, EPUB …); save it as text first"),
+    b"\x1f\x8b": Phrase("gzip; give it a name that ends in .gz, or unpack it first"),
+    b"\xfd7zXZ\x00": Phrase("xz; give it a name that ends in .xz, or unpack it first"),
+    b"BZh": Phrase("bzip2; give it a name that ends in .bz2, or unpack it first"),
+    b"\x28\xb5\x2f\xfd": Phrase("zstd; unpack it first"),
+    b"7z\xbc\xaf\x27\x1c": Phrase("a 7z archive; unpack it first"),
+    b"Rar!\x1a\x07": Phrase("a RAR archive; unpack it first"),
+    b"SQLite format 3\x00": Phrase("an SQLite database; say with --sql what to read"),
+    b"PAR1": Phrase("a Parquet file; give it a name that ends in .parquet"),
+    b"ARROW1": Phrase("an Arrow file; save it as JSON lines or CSV first"),
+    b"\x89PNG": Phrase("a PNG image"),
+    b"\xff\xd8\xff": Phrase("a JPEG image"),
+    b"GIF8": Phrase("a GIF image"),
+    b"RIFF": Phrase("a sound, film or WebP file"),
+    b"OggS": Phrase("a sound or film file"),
+    b"ID3": Phrase("a sound file"),
+    b"\x7fELF": Phrase("a program"),
+    b"\x93NUMPY": Phrase("a NumPy array"),
 }
 
 

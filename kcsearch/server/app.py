@@ -31,6 +31,7 @@ try:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import FileResponse, JSONResponse
     from starlette.exceptions import HTTPException
+    from starlette.routing import Match
 except ImportError as error:
     raise MissingExtraError(
         "this needs {package}: pip install 'kcsearch[{extra}]'", package="fastapi", extra="serve"
@@ -202,7 +203,14 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return _error_answer(error.status_code, "Request", str(error.detail), error.headers)
+        headers = {"Allow": _allowed(app, request)} if error.status_code == 405 else error.headers
+        return _error_answer(error.status_code, "Request", str(error.detail), headers)
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods of every route with this path; Starlette names those of the first alone."""
+    routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
+    return ", ".join(sorted({m for route in routes for m in getattr(route, "methods", None) or ()}))
 
 
 def _answers(queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> schemas.Answers:
