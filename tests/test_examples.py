@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     path = ":".join([str(ROOT), *(place for place in sys.path if place)])
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -36,7 +36,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done
 
 
@@ -117,3 +117,15 @@ def test_comments_that_say_the_same_are_left_out(folder: Path) -> None:
         "중간에 졸았습니다",
     ]
     assert len(done.stderr.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("rag_langchain.py", 1), ("faq_bot.py", 1), ("deduplicate_comments.py", 2)],
+)
+def test_without_arguments_the_usage_is_told(program: str, code: int, folder: Path) -> None:
+    if program == "rag_langchain.py":
+        pytest.importorskip("langchain_core", reason="needs kcsearch[langchain]")
+    done = run(folder, f"examples/{program}", code=code)
+    assert (done.stdout, program in done.stderr) == ("", True)
+    assert "Traceback" not in done.stderr
