@@ -95,6 +95,39 @@ def tiny_bert(make_bert: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def xlm_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """XLM-R with a unigram tokenizer.json, padding 1 and 42 positions, so room for 40 pieces."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    folder = tmp_path_factory.mktemp("xlmr")
+    letters = [piece for piece in hangul_vocabulary() if len(piece) == 1] + ["▁", "▁안녕"]
+    vocabulary = [(piece, 0.0) for piece in ("<s>", "<pad>", "</s>", "<unk>")]
+    vocabulary += [(piece, -5.0) for piece in letters]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = XLMRobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=42,
+        pad_token_id=1,
+        type_vocab_size=1,
+        initializer_range=0.3,
+    )
+    XLMRobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def kcbert_folder() -> Path:
     """vocab.txt and config.json of beomi/kcbert-base (no weights); skips where they are not."""
     if not (KCBERT / "vocab.txt").is_file():

@@ -24,8 +24,12 @@ TEXTS = [
 TEXTS += [unicodedata.normalize("NFD", "맥에서 온 글입니다.")]
 
 
-@pytest.fixture(params=["pooler", "cls", "mean"])
-def model(request: pytest.FixtureRequest, make_bert: Callable[..., Path]) -> ModelFolder:
+@pytest.fixture(params=["pooler", "cls", "mean", "xlm-roberta"])
+def model(
+    request: pytest.FixtureRequest, make_bert: Callable[..., Path], xlm_roberta: Path
+) -> ModelFolder:
+    if request.param == "xlm-roberta":
+        return resolve(xlm_roberta)
     folder = make_bert()
     declared = {"pooling": request.param, "name": "작은 것", "query_prompt": "질문: "}
     (folder / "kcsearch.json").write_text(json.dumps(declared), encoding="utf-8")
@@ -66,7 +70,7 @@ def test_the_files_of_a_sentence_transformers_folder(model: ModelFolder, tmp_pat
 def test_kcsearch_reads_what_it_exported(model: ModelFolder, tmp_path: Path) -> None:
     again = resolve(export(tmp_path, str(model.path)))
     assert again.declared() == model.declared()
-    assert again.name == "작은 것"
+    assert again.name == model.name
     np.testing.assert_allclose(vectors(again), vectors(model), atol=1e-6)
 
 
@@ -98,7 +102,7 @@ def test_onnx_runtime_gives_the_same_vectors(model: ModelFolder, tmp_path: Path)
     assert (folder / "config.json").is_file()
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
+    tokenizer.enable_padding(pad_id=int(model.config["pad_token_id"]))
     encodings = tokenizer.encode_batch(TEXTS)
     feed = {
         "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
@@ -109,6 +113,23 @@ def test_onnx_runtime_gives_the_same_vectors(model: ModelFolder, tmp_path: Path)
     for name in feed:  # another batch, another length
         feed[name] = feed[name][:1, :4]
     assert session.run(None, feed)[0].shape == (1, model.dim)
+
+
+def test_numbers_that_one_file_cannot_hold_lie_beside_it(
+    tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript", reason="needs kcsearch[onnx]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    from kcsearch.model_export import onnx_graph
+
+    monkeypatch.setattr(onnx_graph, "MAX_BYTES", 0)
+    folder = export(tmp_path, str(tiny_bert), "--format", "onnx")
+    weights, graph = (tiny_bert / "model.safetensors", folder / "model.onnx")
+    assert graph.stat().st_size < weights.stat().st_size / 2
+    session = onnxruntime.InferenceSession(graph)
+    ids = np.array([[2, 100, 200, 3]])
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    assert np.linalg.norm(session.run(None, feed)[0]) == pytest.approx(1, abs=1e-5)
 
 
 def test_onnx_without_what_writes_it(

@@ -32,6 +32,7 @@ except ImportError as error:
     ) from error
 
 OPSET = 18
+MAX_BYTES = 1_900_000_000  # a protobuf file holds 2 GB; beyond that the numbers lie beside it
 
 
 class _UnitVectors(nn.Module):
@@ -53,6 +54,7 @@ def export(folder: ModelFolder, out: Path) -> None:
     """Write the new folder `out` with model.onnx. Raises InputError, ModelError."""
     with new_folder(out) as draft:
         module = _UnitVectors(load_model(folder).float().eval(), folder.pooling)
+        n_bytes = sum(4 * weight.numel() for weight in module.parameters())
         ids = torch.ones(2, 8, dtype=torch.long)
         batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
         shape = {0: batch, 1: length}
@@ -65,7 +67,7 @@ def export(folder: ModelFolder, out: Path) -> None:
                 output_names=["sentence_embedding"],
                 dynamic_shapes={"input_ids": shape, "attention_mask": shape},
                 opset_version=OPSET,
-                external_data=False,
+                external_data=n_bytes > MAX_BYTES,
                 dynamo=True,
             )
         write_common_files(folder, draft)
