@@ -92,18 +92,17 @@ class ChangedEncoder:
 
 def search(
     encoder: Encoder, one: Set, words: Words = "bigrams", modes: Sequence[Mode] = MODES
-) -> tuple[dict[str, list[Hits]], int]:
-    """Hits by mode, for each query, and the number of rows."""
+) -> dict[str, list[Hits]]:
+    """Hits by mode, for each query."""
     queries = list(one.queries.values())
     with (
         tempfile.TemporaryDirectory() as folder,
         Collection(Path(folder) / "c", encoder=encoder, words=words) as collection,
     ):
         collection.add(Document(text, key=key) for key, text in one.texts.items())
-        hits: dict[str, list[Hits]] = {
+        return {
             mode: list(collection.search_many(queries, N_CANDIDATES, mode=mode)) for mode in modes
         }
-        return hits, collection.count()
 
 
 def keys_of(rows: Iterable[str]) -> list[str]:
@@ -136,41 +135,55 @@ def measure(encoder: Encoder, sets: Mapping[str, Set], variant: str) -> dict[str
 def _measure(encoder: Encoder, one: Set, variant: str) -> dict[str, Any]:
     if variant == "unspaced":
         one = replace(one, queries={key: q.replace(" ", "") for key, q in one.queries.items()})
-    hits, n_rows = search(encoder, one)
+    return judged(one, *rank(encoder, one, with_others=variant == "as it is"))
+
+
+def rank(
+    encoder: Encoder, one: Set, *, with_others: bool
+) -> tuple[dict[str, list[list[str]]], dict[str, list[list[str]]]]:
+    """Ranked keys for each query: by method, and of hybrid by lexical weight."""
+    hits = search(encoder, one)
     rows = {mode: [[hit.key for hit in some] for some in hits[mode]] for mode in MODES}
     ranked = {mode: list(map(keys_of, lists)) for mode, lists in rows.items()}
     both = zip(rows["dense"], rows["lexical"], strict=True)
     ranked["rank fusion"] = [keys_of(reciprocal_rank_fusion(sides)) for sides in both]
-    if variant == "as it is":
+    if with_others:
         ranked |= _ranked_by_others(encoder, one)
-    runs = {name: dict(zip(one.queries, lists, strict=True)) for name, lists in ranked.items()}
-    first = {name: per_query(run, one.qrels, "success@1") for name, run in runs.items()}
     by_weight = {
         str(weight): [keys_of(with_weight(some, weight)) for some in hits["hybrid"]]
         for weight in WEIGHTS
     }
+    return ranked, by_weight
+
+
+def judged(
+    one: Set, ranked: Mapping[str, list[list[str]]], by_weight: Mapping[str, list[list[str]]]
+) -> dict[str, Any]:
+    runs = {name: dict(zip(one.queries, lists, strict=True)) for name, lists in ranked.items()}
+    first = {name: per_query(run, one.qrels, "success@1") for name, run in runs.items()}
+    of_weight = {
+        weight: per_query(dict(zip(one.queries, lists, strict=True)), one.qrels, "success@1")
+        for weight, lists in by_weight.items()
+    }
     return {
         "n_queries": len(first["hybrid"]),
         "n_texts": len(one.texts),
-        "n_rows": n_rows,
         "methods": {
             name: {measure: asdict(value) for measure, value in evaluate(run, one.qrels).items()}
             for name, run in runs.items()
         },
-        "first_is_relevant": {name: list(values.values()) for name, values in first.items()},
-        "by_weight": {
-            weight: evaluate(dict(zip(one.queries, lists, strict=True)), one.qrels, ["success@1"])[
-                "success@1"
-            ].mean
-            for weight, lists in by_weight.items()
+        "first_is_relevant": {
+            name: "".join(str(int(value)) for value in values.values())
+            for name, values in first.items()
         },
+        "by_weight": {w: float(np.mean(list(f.values()))) for w, f in of_weight.items()},
     }
 
 
 def _ranked_by_others(encoder: Encoder, one: Set) -> dict[str, list[list[str]]]:
     ranked = {}
     if is_there("kiwipiepy"):
-        hits, _ = search(encoder, one, "kiwi", ("lexical", "hybrid"))
+        hits = search(encoder, one, "kiwi", ("lexical", "hybrid"))
         for mode in ("lexical", "hybrid"):
             ranked[f"{mode}, Kiwi"] = [keys_of(hit.key for hit in some) for some in hits[mode]]
     ranked["FTS5 unicode61"] = sqlite_fts5(one, "unicode61", N_CANDIDATES)
@@ -191,7 +204,7 @@ def measure_nouns(encoder: TextEncoder) -> dict[str, int]:
     )
     ranked = {}
     for form, nouns in (("", one), (", NFD", apart)):
-        for mode, found in search(encoder, nouns)[0].items():
+        for mode, found in search(encoder, nouns).items():
             ranked[f"{mode}{form}"] = [[hit.key for hit in some] for some in found]
     for name, found in _ranked_by_others(encoder, one).items():
         ranked[name] = found
@@ -251,17 +264,9 @@ def main() -> None:
         found = measure(ChangedEncoder(encoder, variant, known), sets, variant)
         report["variants"][variant] = {"sets": found, "halves": check_halves(found)}
         print(variant, {m: round(mean_of(found, m), 4) for m in MODES}, flush=True)
-    text = page(report)
-    for variant in report["variants"].values():
-        for one in variant["sets"].values():
-            one["first_is_relevant"] = {
-                name: "".join(str(int(value)) for value in values)
-                for name, values in one["first_is_relevant"].items()
-            }
-    print(text)
-    if arguments.model is None:
-        PAGE.write_text(text, encoding="utf-8")
-    print(save(f"quality-{folder.path.name if arguments.model else 'bundled'}", report))
+        if arguments.model is None:
+            PAGE.write_text(page(report), encoding="utf-8")
+        print(save(f"quality-{folder.path.name if arguments.model else 'bundled'}", report))
 
 
 if __name__ == "__main__":

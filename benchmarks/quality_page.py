@@ -104,7 +104,8 @@ def _rows(rows: Sequence[Sequence[object]]) -> str:
 def gain(one: Mapping[str, Any], over: str) -> np.ndarray:
     """Of hybrid over another method, by query: 1, 0 or -1."""
     first = one["first_is_relevant"]
-    return np.array(first["hybrid"]) - np.array(first[over])
+    ours, theirs = (np.array([int(digit) for digit in first[name]]) for name in ("hybrid", over))
+    return ours - theirs
 
 
 def better_part(one: Mapping[str, Any]) -> str:

@@ -107,7 +107,8 @@ class Searcher:
         self, query: str, vector: np.ndarray, top_k: int, least: float | None
     ) -> list[Hit]:
         """Those that hold tokens of the query, by BM25."""
-        found = self._by_words(query, top_k if least is None else _MOST_CANDIDATES)
+        tokens = tokens_of(self._store.analyzer.of_query(query))
+        found = self._by_tokens(tokens, top_k if least is None else _MOST_CANDIDATES)
         cosines = self._cosines([row_id for row_id, _ in found], vector)
         return self._hits([(row_id, bm25, None) for row_id, bm25 in found], cosines, top_k, least)
 
@@ -116,13 +117,13 @@ class Searcher:
         if self._background is None:
             return []
         n_candidates = max(N_CANDIDATES, top_k)
-        found = self._by_words(query, n_candidates)
+        words = self._store.analyzer.of_query(query)
+        tokens = tokens_of(words)
+        found = self._by_tokens(tokens, n_candidates)
         nearest = self._nearest(vector, n_candidates)
         both = dict.fromkeys([*nearest, *(row_id for row_id, _ in found)])
         cosines = self._cosines(list(both), vector)
         nearest.sort(key=lambda row_id: (-cosines[row_id], row_id))
-        words = self._store.analyzer.of_query(query)
-        tokens = tokens_of(words)
         frequencies = self._store.document_frequencies(tokens)
         joined = fuse(
             nearest[:n_candidates],
@@ -158,17 +159,16 @@ class Searcher:
             for rank, (row_id, score, explanation) in enumerate(best, 1)
         ]
 
-    def _by_words(self, query: str, top_k: int) -> list[tuple[int, float]]:
+    def _by_tokens(self, tokens: Sequence[str], top_k: int) -> list[tuple[int, float]]:
         """Row ids with their BM25, best first."""
         n = top_k + len(self._unwanted)
-        tokens = tokens_of(self._store.analyzer.of_query(query))
         found = self._store.lexical(tokens, n, self._allowed)
         return [one for one in found if one[0] not in self._unwanted][:top_k]
 
     def _matches(self, tokens: Sequence[str], row_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Which of a query's tokens each row holds."""
         if self._store.analyzer.name == "kiwi":
-            held = self._store.morphemes(row_ids)
+            held = {n: set(of_row) for n, of_row in self._store.morphemes(row_ids).items()}
             return {n: tuple(t for t in tokens if t in held[n]) for n in row_ids}
         rows = self._store.rows(row_ids)
         return {n: matching_tokens(tokens, rows[n].document.text) for n in row_ids}
