@@ -174,6 +174,25 @@ def test_sentences_are_altered_by_rule() -> None:
     assert alterations.triple("네.", rng) is None
 
 
+def test_a_hurried_sentence_keeps_its_letters_but_for_particles_and_one_slip() -> None:
+    rng = random.Random(1)
+    made = {alterations.hurried("환불은 언제 되나요?", rng) for _ in range(50)}
+    assert {"환불은언제되나요?", "환불 언제 되나요?", "환불은언제 되나요?"} <= made
+    assert "환불은 언제 되나요?" not in made
+    assert {alterations.misspell("됐다", rng) for _ in range(9)} == {"됫다"}
+    assert alterations.misspell("가나다 abc", rng) is None
+
+
+def test_own_texts_are_groups_of_different_texts_and_whole_triples() -> None:
+    names = ("everyday_groups.txt", "more_everyday_groups.txt")
+    groups = [texts for name in names for texts in pieces.own_texts(name)]
+    assert all(2 <= len(set(texts)) == len(texts) <= 6 for texts in groups)
+    triples = pieces.own_texts("minimal_triples.txt")
+    assert all(len(set(texts)) == 3 for texts in triples)
+    anchors = [texts[0] for texts in triples]
+    assert len(set(anchors)) == len(anchors)
+
+
 def test_counts_of_neighbours_by_hand() -> None:
     text = ragged.Ragged.from_rows([np.array([5, 6, 7]), np.array([6, 5])])
     matrix = np.zeros((8, 8), np.float32)

@@ -170,6 +170,44 @@ def other_spacing(sentence: str, rng: random.Random) -> str | None:
     return " ".join(words)
 
 
+# Vowels that sound alike, and finals that do, by their places in Unicode's order of jamo.
+LIKE_VOWEL = {1: 5, 5: 1, 3: 7, 7: 3, 10: 11, 11: 15, 15: 10}  # ㅐㅔ, ㅒㅖ, ㅙㅚㅞ
+LIKE_FINAL = {
+    20: 19,
+    19: 20,
+    22: 19,
+    24: 1,
+    25: 19,
+    26: 17,
+    6: 4,
+    5: 4,
+}  # ㅆㅅ, ㅈㅅ, ㅋㄱ, ㅌㅅ, …
+
+
+def misspell(sentence: str, rng: random.Random) -> str | None:
+    """One syllable written as another that sounds like it: 베개 as 배개, 됐다 as 됬다."""
+    places = [place for place, letter in enumerate(sentence) if "가" <= letter <= "힣"]
+    rng.shuffle(places)
+    for place in places:
+        code = ord(sentence[place]) - ord("가")
+        initial, vowel, final = code // 588, code % 588 // 28, code % 28
+        other = (initial * 21 + LIKE_VOWEL.get(vowel, vowel)) * 28 + LIKE_FINAL.get(final, final)
+        if other != code:
+            return sentence[:place] + chr(ord("가") + other) + sentence[place + 1 :]
+    return None
+
+
+def hurried(sentence: str, rng: random.Random) -> str | None:
+    """As people type who hurry: few spaces or none, particles left out, a slip."""
+    share = rng.choice((0.3, 0.6, 1.0))
+    made = re.sub(" ", lambda _: "" if rng.random() < share else " ", sentence)
+    if rng.random() < 0.3:
+        made = drop_particles(sentence, rng) or made
+    if rng.random() < 0.4:
+        made = misspell(made, rng) or made
+    return made if made != sentence else None
+
+
 SAME: tuple[Change, ...] = (
     move_phrase, move_phrase, replace_last(OTHER_STYLE), drop_particles, other_spacing,
 )  # fmt: skip

@@ -28,7 +28,7 @@ CONVERSATION = ("songys_chatbot", "question_pair_train", "parakqc_train", "naver
 # At most this many pairs of one documentation project, so that they do not outweigh other English.
 PARALLEL_CAP = 33_000
 N_REST, N_WIKI_HALVES = 250_000, 240_000
-N_ALTERED = 15_000  # of a source
+N_ALTERED, N_HURRIED = 15_000, 20_000  # of a source
 HALVED = {"nsmc_reviews": "line", "kocohub_comments": "line", "3i4k_utterances": "line",
           "naver_square_kosbi": "line", "klue_ner_dev": "line", "ud_korean_kaist_devtest": "line",
           "petitions": "sentence", "kowiki": "sentence"}  # fmt: skip
@@ -198,18 +198,17 @@ def parakqc(tokenizer: Tokenizer, folder: Path) -> Columns:
     return columns | {"group": groups[columns["kept"]]}
 
 
-def everyday_groups() -> list[list[str]]:
-    """Words and sentences that say the same, or ask and answer it, a group a line."""
-    path = Path(__file__).with_name("everyday_groups.txt")
-    lines = path.read_text(encoding="utf-8").splitlines()
+def own_texts(name: str) -> list[list[str]]:
+    """Texts that were written for this project, those of a line together."""
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     return [line.split(" / ") for line in lines]
 
 
-def everyday(tokenizer: Tokenizer) -> Columns:
-    """Every two texts of each everyday group, with the number of their group."""
+def everyday(tokenizer: Tokenizer, name: str) -> Columns:
+    """Every two texts of each everyday group of a file, with the number of their group."""
     rows = [
         (a, b, number)
-        for number, texts in enumerate(everyday_groups())
+        for number, texts in enumerate(own_texts(name))
         for a, b in itertools.combinations(texts, 2)
     ]
     columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
@@ -250,17 +249,41 @@ def pawsx(tokenizer: Tokenizer, folder: Path) -> Columns:
     return columns | {"score": scores[columns["kept"]]}
 
 
-def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
-    """Sentences, the same in another form, and the like that say something else (columns c)."""
-    rng = random.Random(f"{seed} altered")
-    found = []
+def short_sentences(folder: Path, rng: random.Random) -> Iterator[Iterator[str]]:
+    """Of each source of everyday text and of Wikipedia, sentences in random order."""
     for name in filter(lambda name: corpus.has(folder, "mono", name), HALVED):
         texts = [row["text"] for row in corpus.rows(folder, "mono", name)]
         rng.shuffle(texts)
         sentences = (rng.choice(split_sentences(text) or [""]) for text in texts)
-        short = (sentence for sentence in sentences if 8 <= len(sentence) <= 70)
-        made = (alterations.triple(sentence, rng) for sentence in short)
+        yield (sentence for sentence in sentences if 8 <= len(sentence) <= 70)
+
+
+def hurried(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
+    """Sentences, and the same with spaces and particles left out and slips."""
+    rng = random.Random(f"{seed} hurried")
+    found: list[tuple[str, str]] = []
+    for sentences in short_sentences(folder, rng):
+        made = ((sentence, alterations.hurried(sentence, rng)) for sentence in sentences)
+        pairs = ((a, b) for a, b in made if b is not None)
+        found += list(itertools.islice(pairs, N_HURRIED))
+    return encode_two(tokenizer, found)
+
+
+def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
+    """Sentences, the same in another form, and the like that say something else (columns c)."""
+    rng = random.Random(f"{seed} altered")
+    found = []
+    for sentences in short_sentences(folder, rng):
+        made = (alterations.triple(sentence, rng) for sentence in sentences)
         found += list(itertools.islice(filter(None, made), N_ALTERED))
+    columns = encode_two(tokenizer, [(a, b) for a, b, _ in found])
+    c = encode(tokenizer, [c for _, _, c in found]).select(columns["kept"])
+    return columns | c.columns("c")
+
+
+def triples(tokenizer: Tokenizer) -> Columns:
+    """A sentence, the same in other words, and another meaning in its words (columns c)."""
+    found = own_texts("minimal_triples.txt")
     columns = encode_two(tokenizer, [(a, b) for a, b, _ in found])
     c = encode(tokenizer, [c for _, _, c in found]).select(columns["kept"])
     return columns | c.columns("c")
@@ -278,11 +301,14 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "halves": lambda: halves(tokenizer, folder, seed),
         "korsts": lambda: korsts(tokenizer, folder),
         "parakqc": lambda: parakqc(tokenizer, folder),
-        "everyday": lambda: everyday(tokenizer),
+        "everyday": lambda: everyday(tokenizer, "everyday_groups.txt"),
+        "more_everyday": lambda: everyday(tokenizer, "more_everyday_groups.txt"),
         "nli": lambda: nli(tokenizer, folder),
         "inference": lambda: inference(tokenizer, folder),
         "pawsx": lambda: pawsx(tokenizer, folder),
         "altered": lambda: altered(tokenizer, folder, seed),
+        "hurried": lambda: hurried(tokenizer, folder, seed),
+        "triples": lambda: triples(tokenizer),
     }
 
 

@@ -51,6 +51,7 @@ class Settings:
     pool: int = 25_000  # pairs of a set that neighbours are looked for in
     dropout: float = 0.1
     seed: int = 1
+    only: str = ""  # train the weights whose names begin so
     shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
 
 
@@ -178,6 +179,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--temperature", type=float, default=defaults.temperature)
     parser.add_argument("--pool", type=int, default=defaults.pool)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="train only what begins so: encoder.layer.0"
+    )
     parser.add_argument("--until", type=int, help="stop after this step")
     parser.add_argument("--bf16", action="store_true", help="where the processor is quick at it")
     parser.add_argument(
@@ -189,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     changed = {name: float(n) for name, n in (pair.split("=", 1) for pair in args.share)}
     settings = Settings(
         steps=args.steps, rate=args.rate, tokens=args.tokens, temperature=args.temperature,
-        pool=args.pool, seed=args.seed, shares=SHARES | changed,
+        pool=args.pool, seed=args.seed, only=args.only, shares=SHARES | changed,
     )  # fmt: skip
     model = BertModel.from_pretrained(args.start, dtype=torch.float32).eval()
     sets = read_sets(args.work, args.table, settings)
@@ -212,6 +216,8 @@ def main(argv: list[str] | None = None) -> None:
             losses.clear()
 
     set_dropout(model, settings.dropout)
+    for name, weights in model.named_parameters():
+        weights.requires_grad_(name.startswith(settings.only))
     run = Run(
         model, loss_of, Pace(settings.steps, settings.rate, settings.warmup),
         args.work / f"{args.out.name}_checkpoint.pt", seed=settings.seed,
