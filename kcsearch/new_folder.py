@@ -32,6 +32,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
     try:
         draft.mkdir(parents=True)
         yield draft
+        for file in draft.rglob("*"):
+            if file.is_file():  # safetensors writes for its owner alone
+                file.chmod(draft.stat().st_mode & 0o666)
         draft.rename(folder)
         sync_folder(folder.parent)
     except OSError as error:

@@ -60,6 +60,7 @@ def test_the_files_of_a_sentence_transformers_folder(model: ModelFolder, tmp_pat
     chosen = [name for name, value in pooling.items() if value is True]
     assert chosen == [f"pooling_mode_{'mean_tokens' if model.pooling == 'mean' else 'cls_token'}"]
     assert not list(folder.rglob("*.bin"))
+    assert len({file.stat().st_mode for file in folder.rglob("*") if file.is_file()}) == 1
     if model.pooling == "pooler":
         dense = load_file(folder / "2_Dense/model.safetensors")
         own = load_file(model.weights)
