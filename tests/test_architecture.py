@@ -62,7 +62,7 @@ HEAVY = {
     "starlette": {"server"},
     "uvicorn": {"server"},
     "pypdf": {"readers"},
-    "pyarrow": {"readers"},
+    "pyarrow": {"readers", "upkeep"},
     "sqlite3": {"store", "readers"},
 }
 PICKLERS = ("joblib", "dill", "cloudpickle", "shelve", "marshal")

@@ -150,7 +150,7 @@ def test_export_to_standard_output_is_json_that_no_terminal_obeys(folder: Path) 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["export", "a.parquet"], "a.parquet: a name that ends in .jsonl or .npy is needed"),
+        (["export", "a.csv"], "a.csv: a name that ends in .jsonl, .parquet or .npy is needed"),
         (["import", "no.jsonl"], "no.jsonl: no such file"),
         (["verify", "-c", "nowhere"], "nowhere is not a collection"),
         (["repair", "-c", "nowhere"], "nowhere is not a collection"),

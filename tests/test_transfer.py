@@ -22,6 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def exported(path: Path, file: Path, **options: bool) -> Path:
+    if file.suffix == ".parquet":
+        pytest.importorskip("pyarrow")
     with opened(path) as collection:
         collection.export(file, **options)
     return file
@@ -57,7 +59,7 @@ def test_conditions_choose_what_is_written(path: Path) -> None:
     assert [json.loads(line)["key"] for line in out.getvalue().splitlines()] == ["k7", "k38", "k39"]
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.npy"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.npy", "rows.parquet"])
 def test_rows_with_vectors_come_back_bit_for_bit(name: str, path: Path, tmp_path: Path) -> None:
     file = exported(path, tmp_path / name, vectors=True)
     encoder = HashEncoder()
@@ -70,8 +72,9 @@ def test_rows_with_vectors_come_back_bit_for_bit(name: str, path: Path, tmp_path
     assert rows(tmp_path / "new") == rows(path)
 
 
-def test_documents_alone_are_embedded_again(path: Path, tmp_path: Path) -> None:
-    file = exported(path, tmp_path / "all.jsonl")
+@pytest.mark.parametrize("name", ["all.jsonl", "all.parquet"])
+def test_documents_alone_are_embedded_again(name: str, path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / name)
     encoder = HashEncoder()
     with Collection(tmp_path / "new", encoder=encoder) as new:
         assert new.import_(file).n_added == 41
@@ -102,12 +105,63 @@ def test_the_matrix_is_numpys(path: Path, tmp_path: Path) -> None:
     assert len(lines) == 1 + len(matrix)
 
 
-def test_an_empty_collection_goes_out_and_comes_back(tmp_path: Path) -> None:
+def test_other_programs_read_the_parquet(path: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(exported(path, tmp_path / "rows.parquet", vectors=True))
+    assert table.column_names == [
+        *("key", "text", "source", "line", "metadata", "window_of", "vector")
+    ]
+    assert table["key"][3].as_py() == "k3"
+    assert json.loads(table["metadata"][3].as_py()) == {"n": 3}
+    with opened(path) as collection:
+        stored = collection._store.vectors(collection._store.row_ids().tolist())
+    np.testing.assert_array_equal(np.stack(table["vector"].to_numpy()), stored)
+    documents_alone = parquet.read_table(exported(path, tmp_path / "all.parquet"))
+    assert documents_alone.column_names == ["key", "text", "source", "line", "metadata"]
+    assert documents_alone.num_rows == 41
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("key", None, ":1: the document has no key"),
+        ("key", 7, ":1: the field 'key' is not what"),
+        ("text", None, ":1: not a document as `kcsearch export` writes it"),
+        ("metadata", "{", ":1: the field 'metadata' is not what"),
+        ("metadata", "[1]", ":1: the field 'metadata' is not what"),
+        ("vector", [1.0], ":1: the document cannot be used: its vector does not have 64"),
+        ("vector", "x", ":1: the field 'vector' is not what"),
+    ],
+)
+def test_a_parquet_that_no_export_writes_is_told(
+    column: str, value: object, message: str, path: Path, tmp_path: Path
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    file = exported(path, tmp_path / "rows.parquet", vectors=True)
+    table = parquet.read_table(file).slice(0, 1)
+    others = table.drop_columns([column]).append_column(column, pyarrow.array([value]))
+    parquet.write_table(others, file)
+    with opened(path) as collection, pytest.raises(InputError, match=message):
+        collection.import_(file)
+
+
+def test_a_parquet_that_is_none_or_was_cut_is_told(path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = exported(path, tmp_path / "rows.parquet", vectors=True)
+    for content in (b"", b"text", file.read_bytes()[:-20]):
+        file.write_bytes(content)
+        with opened(path) as collection, pytest.raises(InputError, match="no Parquet file"):
+            collection.import_(file)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "v.npy", "p.parquet"])
+def test_an_empty_collection_goes_out_and_comes_back(name: str, tmp_path: Path) -> None:
     path = made(tmp_path / "c", 0, with_long=False)
-    for name in ("a.jsonl", "v.npy"):
-        file = exported(path, tmp_path / name)
-        with Collection(tmp_path / name[0], encoder=HashEncoder()) as new:
-            assert new.import_(file).n_read == 0
+    file = exported(path, tmp_path / name)
+    with Collection(tmp_path / "new", encoder=HashEncoder()) as new:
+        assert new.import_(file).n_read == 0
 
 
 def test_vectors_of_another_model_are_refused(path: Path, tmp_path: Path) -> None:
@@ -182,6 +236,6 @@ def test_a_failed_export_leaves_the_old_file(path: Path, tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_told(path: Path, tmp_path: Path) -> None:
-    for name in ("no.jsonl", "no.npy"):
+    for name in ("no.jsonl", "no.npy", "no.parquet"):
         with opened(path) as collection, pytest.raises(InputError, match="no such file"):
             collection.import_(tmp_path / name)

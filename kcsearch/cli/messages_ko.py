@@ -378,17 +378,17 @@ KOREAN: dict[str, str] = {
         "다시 실행하십시오"
     ),
     # export and import
-    "Write documents to a file: .jsonl, or .npy for the vectors as a matrix.": (
-        "문서를 파일로 내보냅니다. .jsonl, 또는 벡터 행렬은 .npy."
+    "Write documents to a file: .jsonl, .parquet, or .npy for the vectors as a matrix.": (
+        "문서를 파일로 내보냅니다. .jsonl, .parquet, 또는 벡터 행렬은 .npy."
     ),
     "A file, or - for standard output.": "파일, 또는 표준 출력은 -.",
-    "Write the vectors into the lines, too.": "줄마다 벡터도 씁니다.",
+    "Write the vectors, too.": "벡터도 함께 씁니다.",
     "Add what `export` wrote; vectors of the same model are taken as they are.": (
         "`export`가 쓴 것을 추가합니다. 같은 모델의 벡터는 그대로 씁니다."
     ),
-    "A .jsonl or .npy file.": ".jsonl 또는 .npy 파일.",
-    "{name}: a name that ends in .jsonl or .npy is needed": (
-        "{name}: .jsonl이나 .npy로 끝나는 이름을 쓰십시오"
+    "A .jsonl, .parquet or .npy file.": ".jsonl, .parquet 또는 .npy 파일.",
+    "{name}: a name that ends in .jsonl, .parquet or .npy is needed": (
+        "{name}: .jsonl, .parquet, .npy 가운데 하나로 끝나는 이름을 쓰십시오"
     ),
     "Documents written: {n}": "내보낸 문서: {n}개",
     "Documents read: {read} ({added} new, {changed} replaced)": (

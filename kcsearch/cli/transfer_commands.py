@@ -26,10 +26,10 @@ transfer_commands = typer.Typer()
 
 
 @transfer_commands.command(
-    help=say("Write documents to a file: .jsonl, or .npy for the vectors as a matrix.")
+    help=say("Write documents to a file: .jsonl, .parquet, or .npy for the vectors as a matrix.")
     + examples(
         "kcsearch export notes.jsonl",
-        "kcsearch export notes.jsonl --vectors",
+        "kcsearch export notes.parquet --vectors",
         "kcsearch export vectors.npy --filter topic=날씨",
         "kcsearch export - | gzip > notes.jsonl.gz",
     )
@@ -40,14 +40,16 @@ def export(
     ],
     collection: CollectionOption = None,
     vectors: Annotated[
-        bool, typer.Option("--vectors", help=say("Write the vectors into the lines, too."))
+        bool, typer.Option("--vectors", help=say("Write the vectors, too."))
     ] = False,
     filters: FilterOption = None,
     where: WhereOption = None,
     params: ParamOption = None,
 ) -> None:
-    if file != "-" and not file.endswith((".jsonl", ".npy")):
-        raise InputError("{name}: a name that ends in .jsonl or .npy is needed", name=file)
+    if file != "-" and not file.endswith((".jsonl", ".parquet", ".npy")):
+        raise InputError(
+            "{name}: a name that ends in .jsonl, .parquet or .npy is needed", name=file
+        )
     with open_collection(existing(collection)) as opened:
         n = opened.export(
             JsonOutput() if file == "-" else file,
@@ -65,7 +67,9 @@ def export(
     + examples("kcsearch import notes.jsonl", "kcsearch import vectors.npy --collection notes"),
 )
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("A .jsonl or .npy file."))],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help=say("A .jsonl, .parquet or .npy file."))
+    ],
     collection: CollectionOption = None,
     model: ModelOption = None,
     wait: WaitOption = 10.0,

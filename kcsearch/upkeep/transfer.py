@@ -2,7 +2,8 @@
 
 JSON Lines hold a document a line, as `kcsearch list --format jsonl` prints it. With vectors, a
 first line tells of the model, and a line is a row: a text longer than the model's limit is several.
-NumPy's .npy holds the vectors alone, row for row with the JSON Lines that are written beside it.
+NumPy's .npy holds the vectors alone, row for row with the JSON Lines that are written beside it;
+Parquet holds what the lines would (parquet_file.py).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,9 @@ from kcsearch.store.soundness import vector_fault
 from kcsearch.store.sqlite_file import explained
 from kcsearch.store.text_store import VECTOR_DTYPE, NewRow, StoredRow, TextStore
 from kcsearch.types import Document, IndexReport
+from kcsearch.upkeep import parquet_file
+
+Record = dict[str, Any]
 
 HEADER = "kcsearch_vectors"  # the field of a first line that tells of the model
 _BLOCK = 1000  # rows
@@ -45,40 +49,50 @@ def export(
 
     A name that ends in .npy gets the matrix. Raises CollectionUnavailableError as the disk does.
     """
-    write = _write_rows if vectors else _write_documents
+    records = _with_vectors(store, row_ids) if vectors else _documents(store, row_ids)
+    header = (HEADER, _origin(store)) if vectors else None
     if not isinstance(out, str | Path):
-        return write(store, row_ids, out)
+        return _write_lines(out, records, header)
     path = Path(out)
     with explained(path):
         if path.suffix == ".npy":
             return _write_matrix(store, row_ids, path)
-        with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as lines:
-            return write(store, row_ids, lines)
+        with replacing(path) as draft:
+            if path.suffix == parquet_file.SUFFIX:
+                dim = int(store.settings["dim"])
+                return parquet_file.write_records(draft, records, header, dim)
+            with draft.open("w", encoding="utf-8", newline="\n") as lines:
+                return _write_lines(lines, records, header)
 
 
-def _write_documents(store: TextStore, row_ids: np.ndarray, out: Writable) -> int:
-    """Whole documents as JSON Lines, in the order of their row ids; how many."""
+def _write_lines(out: Writable, records: Iterable[Record], header: tuple[str, Any] | None) -> int:
+    """JSON Lines, behind a line that tells of the model if there are vectors; how many records."""
+    if header is not None:
+        _write(out, dict([header]))
     n = 0
+    for n, record in enumerate(records, 1):  # noqa: B007 - read below
+        _write(out, record)
+    return n
+
+
+def _documents(store: TextStore, row_ids: np.ndarray) -> Iterator[Record]:
+    """Whole documents, in the order of their row ids."""
     for _, rows in groupby(_rows(store, row_ids), key=lambda row: row.whole_key):
         parts = list(rows)
         document = parts[0].document
         text = "".join(row.document.text for row in parts)
-        _write(out, _fields(replace(document, key=parts[0].whole_key, text=text)))
-        n += 1
-    return n
+        yield _fields(replace(document, key=parts[0].whole_key, text=text))
 
 
-def _write_rows(store: TextStore, row_ids: np.ndarray, out: Writable, vectors: bool = True) -> int:
-    """Rows as JSON Lines behind a line that tells of the model, with their vectors if asked."""
-    _write(out, {HEADER: _origin(store)})
+def _with_vectors(store: TextStore, row_ids: np.ndarray, vectors: bool = True) -> Iterator[Record]:
+    """Rows with their vectors, or with nothing but their place among those of a .npy."""
     for some in _blocks(row_ids):
         found = store.vectors(some) if vectors else np.empty((len(some), 0), VECTOR_DTYPE)
         for row, vector in zip(_rows(store, np.array(some)), found, strict=True):
             record = {**_fields(row.document), "window_of": row.window_of}
             # float() of a float32 has up to 17 digits that say nothing: nine give it back.
             numbers = [float(f"{number:.9g}") for number in vector.tolist()]
-            _write(out, {**record, "vector": numbers} if vectors else record)
-    return len(row_ids)
+            yield {**record, "vector": numbers} if vectors else record
 
 
 def _write_matrix(store: TextStore, row_ids: np.ndarray, path: Path) -> int:
@@ -86,12 +100,13 @@ def _write_matrix(store: TextStore, row_ids: np.ndarray, path: Path) -> int:
     dim = int(store.settings["dim"])
     with replacing(path) as draft, replacing(_lines_of(path)) as lines:
         with draft.open("wb") as file:
-            header = {"descr": VECTOR_DTYPE.str, "fortran_order": False}
-            np.lib.format.write_array_header_1_0(file, {**header, "shape": (len(row_ids), dim)})
+            layout = {"descr": VECTOR_DTYPE.str, "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, {**layout, "shape": (len(row_ids), dim)})
             for some in _blocks(row_ids):
                 file.write(np.ascontiguousarray(store.vectors(some), VECTOR_DTYPE).tobytes())
         with lines.open("w", encoding="utf-8", newline="\n") as out:
-            return _write_rows(store, row_ids, out, vectors=False)
+            header = (HEADER, _origin(store))
+            return _write_lines(out, _with_vectors(store, row_ids, vectors=False), header)
 
 
 def _rows(store: TextStore, row_ids: np.ndarray) -> Iterator[StoredRow]:
@@ -126,46 +141,46 @@ def _write(out: Writable, record: Mapping[str, Any]) -> None:
 
 
 def origin_of(path: Path) -> dict[str, Any] | None:
-    """What the first line tells of the vectors in a file; None if it holds documents alone."""
-    with _opened(path) as file:
-        first = next(json_lines(file), (1, None))[1]
-    origin = first.get(HEADER) if isinstance(first, dict) else None
+    """What a file tells of the vectors in it; None if it holds documents alone."""
+    if path.suffix == parquet_file.SUFFIX:
+        origin = parquet_file.read_header(path, HEADER)
+    else:
+        with _opened(path) as file:
+            first = next(json_lines(file), (1, None))[1]
+        origin = first.get(HEADER) if isinstance(first, dict) else None
     return origin if isinstance(origin, dict) else None
 
 
 def read_documents(path: Path) -> Iterator[Document]:
     """The documents of a file that `export` wrote. Raises InputError."""
-    with _opened(path) as file:
-        for line, record in json_lines(file):
-            if record is not None:
-                yield _document(record, file.label, line)
+    for line, record in _records(path):
+        yield _document(record, str(_lines_of(path)), line)
 
 
 def read_rows(path: Path, dim: int) -> Iterator[NewRow]:
-    """The rows of a .npy or a JSON Lines file with vectors. Raises InputError."""
+    """The rows of a .npy, or of JSON Lines or Parquet with vectors. Raises InputError."""
     matrix = _matrix(path) if path.suffix == ".npy" else None
-    n = 0
-    with _opened(path) as file:
-        for line, record in islice(json_lines(file), 1, None):
-            if record is None:
-                continue
-            document = _document(record, file.label, line)
-            assert isinstance(record, dict)  # _document saw to it
-            if matrix is None:
-                vector = _vector(record.get("vector"), dim, file.label, line)
-            elif n < len(matrix):
-                vector = np.array(matrix[n], VECTOR_DTYPE)
-            else:
-                raise _not_of_one_export(path, len(matrix))
-            n += 1
-            if fault := vector_fault(vector.astype(VECTOR_DTYPE).tobytes(), dim):
-                raise InputError(
-                    "{path}:{line}: the document cannot be used: {fault}",
-                    path=file.label,
-                    line=line,
-                    fault=fault,
-                )
-            yield NewRow(document, vector, record.get("window_of"))
+    label, n = str(_lines_of(path)), 0
+    for line, record in _records(path):
+        if n == 0 and isinstance(record, dict) and HEADER in record:
+            continue
+        document = _document(record, label, line)
+        assert isinstance(record, dict)  # _document saw to it
+        if matrix is None:
+            vector = _vector(record.get("vector"), dim, label, line)
+        elif n < len(matrix):
+            vector = np.array(matrix[n], VECTOR_DTYPE)
+        else:
+            raise _not_of_one_export(path, len(matrix))
+        n += 1
+        if fault := vector_fault(vector.astype(VECTOR_DTYPE).tobytes(), dim):
+            raise InputError(
+                "{path}:{line}: the document cannot be used: {fault}",
+                path=label,
+                line=line,
+                fault=fault,
+            )
+        yield NewRow(document, vector, record.get("window_of"))
     if matrix is not None and n < len(matrix):
         raise _not_of_one_export(path, len(matrix))
 
@@ -220,12 +235,22 @@ def _texts(rows: Iterable[NewRow]) -> Iterator[list[NewRow]]:
         yield batch
 
 
-def _lines_of(matrix: Path) -> Path:
-    return matrix.with_name(f"{matrix.name}.jsonl")
+def _records(path: Path) -> Iterator[tuple[int, Any]]:
+    """What an export holds, with the line or the number of each."""
+    if path.suffix == parquet_file.SUFFIX:
+        yield from parquet_file.read_records(path)
+        return
+    with _opened(path) as file:
+        yield from ((line, record) for line, record in json_lines(file) if record is not None)
+
+
+def _lines_of(path: Path) -> Path:
+    """The file with the documents: of a matrix the one beside it."""
+    return path.with_name(f"{path.name}.jsonl") if path.suffix == ".npy" else path
 
 
 def _opened(path: Path) -> TextFile:
-    lines = _lines_of(path) if path.suffix == ".npy" else path
+    lines = _lines_of(path)
     if not lines.is_file():
         raise InputError("{path}: no such file", path=lines)
     return TextFile(lines, str(lines), "utf-8")
