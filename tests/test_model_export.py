@@ -59,6 +59,7 @@ def test_the_files_of_a_sentence_transformers_folder(model: ModelFolder, tmp_pat
     pooling = json.loads((folder / "1_Pooling/config.json").read_text(encoding="utf-8"))
     chosen = [name for name, value in pooling.items() if value is True]
     assert chosen == [f"pooling_mode_{'mean_tokens' if model.pooling == 'mean' else 'cls_token'}"]
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# {model.name}\n")
     assert not list(folder.rglob("*.bin"))
     assert len({file.stat().st_mode for file in folder.rglob("*") if file.is_file()}) == 1
     if model.pooling == "pooler":
@@ -90,6 +91,7 @@ def test_sentence_transformers_gives_the_bundled_models_vectors(tmp_path: Path) 
     folder = export(tmp_path, "bundled")
     there = sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(there, vectors(resolve()), atol=1e-5)
+    assert (folder / "README.md").read_bytes() == (BUNDLED / "README.md").read_bytes()
     sizes = [(path / "model.safetensors").stat().st_size for path in (folder, BUNDLED)]
     assert sizes[0] <= sizes[1] * 1.01
 

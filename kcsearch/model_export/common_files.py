@@ -1,8 +1,9 @@
-"""The files that every exported folder has: tokenizer, config.json, kcsearch.json."""
+"""The files that every exported folder has: tokenizer, config.json, kcsearch.json, its card."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,22 @@ def write_common_files(folder: ModelFolder, draft: Path) -> None:
         },
     )
     write_json(draft / "config.json", fp32_config(folder))
+    _write_card(folder, draft / "README.md")
     write_json(
         draft / "kcsearch.json",
         {"name": folder.name, "version": folder.revision, **folder.declared()},
     )
+
+
+def _write_card(folder: ModelFolder, path: Path) -> None:
+    """The model's own, or its name: without one sentence-transformers 5 asks the hub for it."""
+    own = folder.path / "README.md"
+    if own.is_file():
+        shutil.copyfile(own, path)
+    else:
+        path.write_text(
+            f"# {folder.name}\n\nWritten by `kcsearch models export`.\n", encoding="utf-8"
+        )
 
 
 def fp32_config(folder: ModelFolder) -> dict[str, Any]:
