@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO   := $(VENV)/demo
 
-.PHONY: demo test torture lint check docs wheel clean
+.PHONY: demo test torture lint check docs wheel extras clean
 
 demo: $(VENV)/.installed
 	@echo
@@ -42,6 +42,10 @@ docs: $(VENV)/.installed-for-tests
 # The demo and the tests on a wheel, installed away from this folder.
 wheel:
 	PYTHON=$(PYTHON) tools/check_wheel.sh
+
+# Each extra by itself, in a fresh environment.
+extras:
+	PYTHON=$(PYTHON) tools/check_extras.sh
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .kcsearch
