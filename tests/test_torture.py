@@ -27,6 +27,7 @@ needs_cc = pytest.mark.skipif(not faults.can_be_built(), reason="needs Linux and
 def report_of(name: str, folder: Path, **options: int) -> dict[str, Any]:
     """What `torture.NAME.run` reports, in a process that can be armed."""
     environment = faults.environment(faults.build(folder))
+    environment = {n: value for n, value in environment.items() if not n.startswith("TORTURE_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, name, str(folder), json.dumps(options)],
@@ -46,6 +47,16 @@ def test_a_kill_loses_nothing_that_was_told_of(tmp_path: Path) -> None:
     assert report["problems"] == []
     assert report["random moments"] == 4
     assert all(found["calls"] > 30 and found["killed"] >= 2 for found in report["steps"].values())
+
+
+@needs_cc
+def test_the_kills_that_other_stores_are_compared_by(tmp_path: Path) -> None:
+    """Without the others, which need Pythons of their own."""
+    report = report_of("peers", tmp_path, n_random=2, n_steps=2)
+    assert report["problems"] == []
+    assert report["left out"] == ["txtai", "chroma", "chroma, index every 10"]
+    assert report["stores"]["kcsearch"]["trials"] == 4
+    assert report["stores"]["kcsearch"]["calls"] > 100
 
 
 @needs_cc

@@ -14,6 +14,7 @@ from pathlib import Path
 from torture import faults
 
 NAMES = ["kills", "write_faults", "power_loss", "damage", "state_machine", "fuzzing", "readers"]
+NAMES += ["peers"]
 RESULTS = Path(__file__).with_name("results")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torture import faults, scenario
+from torture.children import fresh_copy, killed_after
 
 N_RANDOM = 600
 
@@ -30,7 +31,7 @@ def run(folder: Path, n_random: int = N_RANDOM, stride: int = 1) -> dict[str, An
         counts = Counter[str]()
         for mode in ("kill before", "kill in the middle"):
             for at in range(1, n_calls + 1, stride):
-                scenario.fresh_copy(template, victim)
+                fresh_copy(template, victim)
                 child = scenario.start(operation, victim, partial(faults.arm, mode, at, victim))
                 code, n_told, error = child.end()
                 counts["killed" if code == -9 else f"ended with {code} {error}"] += 1
@@ -38,9 +39,9 @@ def run(folder: Path, n_random: int = N_RANDOM, stride: int = 1) -> dict[str, An
         report["steps"][operation] = {"calls": n_calls, **counts}
         chance = random.Random(operation)
         for _ in range(n_random // len(scenario.OPERATIONS)):
-            scenario.fresh_copy(template, victim)
+            fresh_copy(template, victim)
             child = scenario.start(operation, victim)
-            scenario.killed_after(child, chance.uniform(0, seconds))
+            killed_after(child, chance.uniform(0, seconds))
             _, n_told, _ = child.end()
             report["random moments"] += 1
             check(report, victim, expected, n_told, f"{operation}, at random")
@@ -49,11 +50,11 @@ def run(folder: Path, n_random: int = N_RANDOM, stride: int = 1) -> dict[str, An
 
 def measured(operation: str, template: Path, victim: Path) -> tuple[int, float]:
     """How many calls write, and how long the operation takes."""
-    scenario.fresh_copy(template, victim)
+    fresh_copy(template, victim)
     started = time.monotonic()
     scenario.start(operation, victim).end()
     seconds = time.monotonic() - started
-    scenario.fresh_copy(template, victim)
+    fresh_copy(template, victim)
     _, told = scenario.start(operation, victim, partial(faults.arm, "trace", 0, victim)).told()
     return sum(call.kind != "." for call in faults.calls(told)), seconds
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torture import faults, kills, scenario
+from torture.children import fresh_copy
 from torture.faults import Call
 
 _SECTOR = 512
@@ -79,7 +80,7 @@ def run(folder: Path, stride: int = 1) -> dict[str, Any]:
     report: dict[str, Any] = {"cuts": {}, "folders": 0, "problems": []}
     for operation in scenario.OPERATIONS:
         expected = scenario.reference(operation, template, folder / "reference")
-        scenario.fresh_copy(template, victim)
+        fresh_copy(template, victim)
         disk = Disk.of(victim)
         child = scenario.start(operation, victim, partial(faults.arm, "trace", 0, victim))
         code, told = child.told()

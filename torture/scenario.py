@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +21,7 @@ from kcsearch.errors import KcsearchError
 from kcsearch.store.text_store import TextStore
 from kcsearch.types import Document
 from tests.doubles import HashEncoder
+from torture.children import Child, fresh_copy
 
 N_DOCUMENTS = 120
 _LONG = "아주 긴 이야기가 여기에서 시작되어 여러 조각으로 나뉩니다. " * 3
@@ -121,34 +120,6 @@ def reference(operation: str, template: Path, folder: Path) -> Reference:
     return found
 
 
-def fresh_copy(template: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(template, folder)
-
-
-@dataclass
-class Child:
-    """A forked process that runs an operation and tells of each commit."""
-
-    process: int
-    pipe: int
-
-    def told(self) -> tuple[int, bytes]:
-        """Wait: exit code (negative: the signal), and all that came through the pipe."""
-        told = b""
-        while chunk := os.read(self.pipe, 65536):
-            told += chunk
-        os.close(self.pipe)
-        _, status = os.waitpid(self.process, 0)
-        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), told
-
-    def end(self) -> tuple[int, int, str]:
-        """Wait: exit code, number of commits, the error it ended with."""
-        code, told = self.told()
-        dots, _, error = told.partition(b"E")
-        return code, len(dots), error.decode()
-
-
 def start(operation: str, folder: Path, before: Callable[[int], None] = lambda pipe: None) -> Child:
     """Fork. The child exits with 0, with a KcsearchError's own code, or with 99 for a bug.
 
@@ -180,13 +151,6 @@ def start(operation: str, folder: Path, before: Callable[[int], None] = lambda p
         os.write(into, b"E" + repr(error).encode())
     finally:
         os._exit(code)
-
-
-def killed_after(child: Child, seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)
-    os.kill(child.process, signal.SIGKILL)
 
 
 def problems(folder: Path, expected: Reference, n_acknowledged: int) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from torture import faults, kills, scenario
+from torture.children import fresh_copy
 
 FAULTS: tuple[faults.Mode, ...] = ("ENOSPC", "EIO", "short")
 
@@ -26,7 +27,7 @@ def run(folder: Path, stride: int = 1) -> dict[str, Any]:
         for fault in FAULTS:
             ends = Counter[str]()
             for at in range(1, n_calls + 1, stride):
-                scenario.fresh_copy(template, victim)
+                fresh_copy(template, victim)
                 child = scenario.start(operation, victim, partial(faults.arm, fault, at, victim))
                 code, n_told, error = child.end()
                 where = f"{operation}, {fault} at {at}"
