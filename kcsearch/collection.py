@@ -95,7 +95,8 @@ class Collection:
         print(notes.search("비가 오나요")[0].text)
 
     One object may be used by several threads, which take turns, and by a process that was forked
-    off, which opens the files anew.
+    off, which opens the files anew and computes with one thread. A GPU is not shared with forked
+    processes: there let multiprocessing spawn them.
     """
 
     def __init__(

@@ -33,6 +33,10 @@ _HEAD = 1 << 16  # bytes: here lie the sizes that FAISS believes
 _QUICK_TO_CHECK = 16 << 20  # bytes: 8 ms
 
 
+# A forked child has none of OpenMP's threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
+
 _Read = TypeVar("_Read")
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from kcsearch.engines.bert_layout import flatten, pick, read_shape
 from kcsearch.engines.torch_linear import Linear, choose_precision, linear_maker
+from kcsearch.engines.torch_threads import use_threads
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
 
@@ -79,8 +80,7 @@ class TorchEngine:
         threads: int | None = None,
         deterministic: bool = False,
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         if deterministic and self.precision == "int8":

@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
+from kcsearch.engines.torch_threads import use_threads
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
 
@@ -39,8 +40,7 @@ class TransformersEngine:
         if precision not in _DTYPES:
             known = ", ".join(_DTYPES)
             raise InputError("precision {name!r} is none of {known}", name=precision, known=known)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         self._device = _device(device)
         self._dim, self._pooling = folder.dim, folder.pooling
         model = load_model(folder)
