@@ -56,6 +56,7 @@ $(VENV)/.created:
 
 # torch comes first and alone: a later line of the same install must not pick another build of it.
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "Installing into $(VENV). torch may be gigabytes of download (README.md has a smaller way) ..."
 	$(PIP) torch
 	$(PIP) --editable .
 	touch $@

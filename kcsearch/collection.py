@@ -27,7 +27,7 @@ from kcsearch.errors import (
     ModelError,
     ModelMismatchError,
 )
-from kcsearch.hangul import fold, normalize
+from kcsearch.hangul import fold, narrow, normalize
 from kcsearch.index_cache import IndexCache, sample_of, shows_lost_commit
 from kcsearch.interpretation import interpret
 from kcsearch.search_space import SearchSpace
@@ -228,17 +228,22 @@ class Collection:
         sources: Iterable[str] = (),
         prune: bool = True,
         dry_run: bool = False,
+        is_kept: Callable[[str], bool] | None = None,
         progress: Callable[[IndexReport], None] | None = None,
     ) -> IndexReport:
         """Make the collection hold `documents`, and of `sources` nothing else.
 
         sources: looked at when the last document has been read. dry_run: only count.
+        is_kept: whether a source keeps a document whose key another source brings, which raises
+        InputError then; else the new one takes its place.
         """
         from kcsearch.indexing import Indexer
 
         with self._lock:
             if dry_run:
-                indexer = Indexer(self._store, self.encoder, dry_run=True, progress=progress)
+                indexer = Indexer(
+                    self._store, self.encoder, dry_run=True, progress=progress, is_kept=is_kept
+                )
                 indexer.run(documents)
                 indexer.prune(sources if prune else ())
                 return indexer.report
@@ -248,6 +253,7 @@ class Collection:
                     self.encoder,
                     progress=progress,
                     after_commit=lambda: self._cache.save_now_and_then(store),
+                    is_kept=is_kept,
                 )
                 indexer.run(documents)
                 indexer.prune(sources if prune else ())
@@ -272,10 +278,11 @@ class Collection:
 
         prune: remove documents that vanished from these files, and those of files that vanished
         from these folders. The options before it are those of `readers.read`, which fills `report`
-        while it reads. Raises InputError for what cannot be read; the batches before it stay.
+        while it reads. Raises InputError for what cannot be read, and for a key that a document of
+        another file has, which is still there; the batches before it stay.
         """
         from kcsearch.readers import ReadReport, read
-        from kcsearch.readers.sources import gone_from_folders, source_of
+        from kcsearch.readers.sources import gone_from_folders, is_left_alone, source_of
 
         report = ReadReport() if report is None else report
         paths = [paths] if isinstance(paths, str | os.PathLike) else paths
@@ -302,6 +309,7 @@ class Collection:
             sources=vanished(),
             prune=prune,
             dry_run=dry_run,
+            is_kept=lambda source: is_left_alone(source, paths, root),
             progress=progress,
         )
 
@@ -619,7 +627,7 @@ class Collection:
     def embed_queries(self, queries: Sequence[str]) -> np.ndarray:
         """float32 (n, dim), unit rows. A query over the model's limit: the mean of its windows."""
         _refuse_empty(queries)
-        windows = [self.encoder.split(normalize(query)) for query in queries]
+        windows = [self.encoder.split(narrow(query)) for query in queries]
         vectors = self.encoder.encode([text for texts in windows for text in texts], "query")
         starts = np.cumsum([0] + [len(texts) for texts in windows[:-1]])
         return unit(np.add.reduceat(vectors, starts, axis=0))

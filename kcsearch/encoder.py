@@ -6,6 +6,7 @@ The forward pass itself is in the engines. Nothing here imports torch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from tokenizers import Encoding
 from kcsearch.engines.bert_layout import supports
 from kcsearch.errors import InputError, ModelError
 from kcsearch.hangul import clean_kcbert, normalize
-from kcsearch.models import ModelFolder
+from kcsearch.models import ModelFolder, resolve
 from kcsearch.tokenizer import load_tokenizer, refuse_surrogates
 from kcsearch.types import Engine, Role
 from kcsearch.windows import Splitter
@@ -38,7 +39,7 @@ class Tokens(TypedDict):
 class TextEncoder:
     """The Encoder of a model folder.
 
-    >>> encoder = TextEncoder(models.resolve())
+    >>> encoder = TextEncoder()  # the bundled one; or a name, a path, or what models.resolve gives
     >>> encoder.encode(["안녕하세요", "하이!"]) @ encoder.encode(["반갑습니다"], "query").T
 
     precision, device, threads, deterministic: as the engine understands them; threads None leaves
@@ -48,7 +49,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        folder: ModelFolder,
+        model: str | Path | ModelFolder | None = None,
         *,
         precision: Precision = "auto",
         device: str = "auto",
@@ -59,6 +60,7 @@ class TextEncoder:
         for value, choices in ((precision, get_args(Precision)), (engine, get_args(EngineName))):
             if value not in choices:
                 raise InputError("{value!r} is none of {choices}", value=value, choices=choices)
+        folder = model if isinstance(model, ModelFolder) else resolve(model)
         self.folder = folder
         self._precision, self._device, self._threads = precision, device, threads
         self._engine_name, self._deterministic = engine, deterministic

@@ -30,13 +30,51 @@ def normalize(text: str) -> str:
     return _unicode_normalize("NFC", text)
 
 
+def narrow(text: str) -> str:
+    """NFC, with full-width letters narrow, and without invisible characters.
+
+    >>> narrow("ＫＴＸ\u200b 서울역　１２번")
+    'KTX 서울역 12번'
+    """
+    return _unicode_normalize("NFC", _TO_FOLD.sub(_fold_letter, text))
+
+
 def fold(text: str) -> str:
-    """A form for comparing words: NFC, half-width, lower-case, without invisible characters.
+    """A form for comparing words: `narrow`, in lower case.
 
     >>> fold("ＫＴＸ\u200b 서울역　１２번")
     'ktx 서울역 12번'
     """
-    return _unicode_normalize("NFC", _TO_FOLD.sub(_fold_letter, text).lower())
+    return _unicode_normalize("NFC", narrow(text).lower())
+
+
+# -- particles -----------------------------------------------------------------------------------
+
+# By the last letter before it: after a consonant, after a vowel.
+_PARTICLES = {
+    "은(는)": ("은", "는"),
+    "이(가)": ("이", "가"),
+    "을(를)": ("을", "를"),
+    "(으)로": ("으로", "로"),
+}
+_EITHER = re.compile(r"([가-힣0-9])([^\w\s]{0,2})(은\(는\)|이\(가\)|을\(를\)|\(으\)로)")
+_DIGIT_FINALS = {"0": 21, "1": 8, "3": 16, "6": 1, "7": 8, "8": 8}  # 영, 일, 삼, 육, 칠, 팔
+
+
+def agree(text: str) -> str:
+    """Choose the form of a particle by the word before it; after other letters both stay.
+
+    >>> agree("'고양이'은(는) '집'(으)로, '서울'(으)로, docs.txt이(가) 아니라 3을(를)")
+    "'고양이'는 '집'으로, '서울'로, docs.txt이(가) 아니라 3을"
+    """
+
+    def choose(found: re.Match[str]) -> str:
+        letter, signs, particle = found.groups()
+        final = _DIGIT_FINALS.get(letter, 0) if letter.isdigit() else (ord(letter) - 0xAC00) % 28
+        is_open = final == 0 or (final == 8 and particle == "(으)로")  # ㄹ + 로
+        return letter + signs + _PARTICLES[particle][is_open]
+
+    return _EITHER.sub(choose, text)
 
 
 def _fold_letter(found: re.Match[str]) -> str:

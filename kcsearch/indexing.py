@@ -34,13 +34,16 @@ class Indexer:
         dry_run: bool = False,
         progress: Progress | None = None,
         after_commit: Callable[[], None] | None = None,
+        is_kept: Callable[[str], bool] | None = None,
     ) -> None:
+        """is_kept: whether a source keeps its documents when another brings one of their keys."""
         self.report = IndexReport()
         self._store = store
         self._encoder = encoder
         self._dry_run = dry_run
         self._progress = progress or (lambda report: None)
         self._after_commit = after_commit or (lambda: None)
+        self._is_kept = is_kept or (lambda source: False)
         store.start_run()
 
     def run(self, documents: Iterable[str | Document]) -> None:
@@ -76,6 +79,8 @@ class Indexer:
             if rows and same(document, rows):
                 self.report.n_unchanged += 1
                 continue
+            if rows:
+                self._refuse_key_of_another(document, rows[0].document)
             self.report.n_changed += bool(rows)
             self.report.n_added += not rows
             stale += rows
@@ -87,6 +92,21 @@ class Indexer:
                 self._store.write(add=rows_to_add, remove=stale)
                 self._after_commit()
         self._progress(self.report)
+
+    def _refuse_key_of_another(self, document: Document, held: Document) -> None:
+        sources = (held.source, document.source)
+        is_other = None not in sources and held.source != document.source
+        if is_other and self._is_kept(held.source or ""):
+            raise InputError(
+                "{source}:{line}: the key {key!r} is that of {held}:{held_line}, which is in "
+                "the collection. Name a field that is unique in both files with --key-field, "
+                "or use another collection",
+                source=document.source,
+                line=document.line,
+                key=document.key,
+                held=held.source,
+                held_line=held.line,
+            )
 
     def _held(self, keys: Sequence[str]) -> dict[str, list[StoredRow]]:
         held: dict[str, list[StoredRow]] = {}

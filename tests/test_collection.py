@@ -135,6 +135,14 @@ def test_equal_texts_tie_by_row_id_wherever_their_vectors_are(
             assert len({hit.cosine for hit in hits}) == 1
 
 
+def test_full_width_letters_of_a_query_have_the_vector_of_narrow_ones(
+    collection: Collection,
+) -> None:
+    assert (
+        collection.embed_queries(["ＫＴＸ　１２"]) == collection.embed_queries(["KTX 12"])
+    ).all()
+
+
 def test_several_queries_give_what_each_gives_alone(collection: Collection) -> None:
     queries = ["서울 날씨", "환불", "서울 날씨"]
     assert collection.search_many(queries, 5) == [collection.search(q, 5) for q in queries]

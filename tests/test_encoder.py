@@ -33,6 +33,13 @@ def n_pieces(encoder: TextEncoder, text: str) -> int:
     return len(encoder.tokenize([text])["input_ids"][0])
 
 
+def test_an_encoder_is_had_by_path_and_without_a_name_it_is_the_bundled_one(
+    encoder: TextEncoder, tiny_bert: Path
+) -> None:
+    assert TextEncoder(tiny_bert).fingerprint() == encoder.fingerprint()
+    assert TextEncoder().folder.path == resolve("bundled").path
+
+
 # --- encode ---
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kcsearch import hangul
 from kcsearch.hangul import (
+    agree,
     bigrams,
     choseong,
     clean_kcbert,
@@ -31,7 +32,7 @@ def nfd(text: str) -> str:
 
 
 def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(hangul) == (0, 14)
+    assert doctest.testmod(hangul) == (0, 16)
 
 
 # -- normal forms --------------------------------------------------------------------------------
@@ -248,3 +249,18 @@ def test_random_mixtures_never_fail():
         for function in (normalize, fold, bigrams, query_tokens, choseong, clean_kcbert):
             function(text)
         assert "".join(split_sentences(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{}은(는)", "달은 차는 AB은(는) 2는 6은"),
+        ("'{}'이(가)", "'달'이 '차'가 'AB'이(가) '2'가 '6'이"),
+        ("{}을(를)", "달을 차를 AB을(를) 2를 6을"),
+        ("{}(으)로", "달로 차로 AB(으)로 2로 6으로"),
+    ],
+)
+def test_a_particle_agrees_with_the_word_before_it(template: str, expected: str) -> None:
+    assert (
+        agree(" ".join(template.format(word) for word in ("달", "차", "AB", "2", "6"))) == expected
+    )

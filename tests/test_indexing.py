@@ -210,6 +210,24 @@ def test_a_renamed_file_is_not_embedded_again(collection: Collection, tmp_path: 
     assert keys == ["docs/b.txt:1", "docs/b.txt:2"]
 
 
+def test_a_file_does_not_take_the_keys_of_another_file_that_is_there(
+    collection: Collection, tmp_path: Path
+) -> None:
+    first = write_lines(tmp_path / "a.csv", ["id,text", "1,환불 안내", "2,배송 안내"])
+    second = write_lines(tmp_path / "b.csv", ["id,text", "3,날씨", "2,교환 안내"])
+    collection.index([first])
+    with pytest.raises(InputError, match=r"b.csv:3: the key '2' is that of a.csv:3, which is in"):
+        collection.index([second])
+    assert collection.get("2").text == "배송 안내"
+    write_lines(first, ["id,text", "1,환불 안내"])  # what one file loses, another may have
+    assert collection.index([first, second]) == report(
+        n_read=3, n_added=1, n_changed=1, n_unchanged=1, n_embedded=2
+    )
+    second.rename(tmp_path / "c.csv")
+    assert collection.index([tmp_path / "c.csv"]).n_changed == 2
+    assert collection.get("2").source == "c.csv"
+
+
 def test_the_name_of_a_source_does_not_depend_on_how_the_collection_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import re
 
 from kcsearch.display import visible
 from kcsearch.errors import KcsearchError, Phrase
+from kcsearch.hangul import agree
 
 _LONGEST = 1_000  # letters of a value in a message
 
@@ -46,7 +47,7 @@ def explain(error: KcsearchError) -> str:
     if not error.values:
         return visible(template)
     values = {name: _beginning(value) for name, value in error.values.items()}
-    return visible(template.format(**values))
+    return agree(visible(template.format(**values)))
 
 
 def _beginning(value: object) -> object:

@@ -707,6 +707,14 @@ KOREAN: dict[str, str] = {
         "{source}:{line}: 키 {key!r}은(는) {first_source}:{first_line}에서 이미 쓰였습니다. 키는 "
         "서로 달라야 합니다. --key-field로 다른 필드를 지정하십시오"
     ),
+    (
+        "{source}:{line}: the key {key!r} is that of {held}:{held_line}, which is in the "
+        "collection. Name a field that is unique in both files with --key-field, or use another "
+        "collection"
+    ): (
+        "{source}:{line}: 키 {key!r}은(는) 컬렉션에 있는 {held}:{held_line}의 키입니다. 두 "
+        "파일에서 서로 다른 필드를 --key-field로 지정하거나 다른 컬렉션을 쓰십시오"
+    ),
     "two documents have the key {key!r}. Keys must be unique": (
         "키가 {key!r}인 문서가 둘입니다. 키는 서로 달라야 합니다"
     ),

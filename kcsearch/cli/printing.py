@@ -13,6 +13,7 @@ from kcsearch.cli import highlight, output
 from kcsearch.cli.messages import say
 from kcsearch.display import visible
 from kcsearch.errors import KcsearchError
+from kcsearch.hangul import agree
 
 if TYPE_CHECKING:
     from kcsearch.collection import Collection
@@ -202,7 +203,7 @@ def _width() -> int | None:
 
 def tell(template: str, **values: object) -> None:
     """A line on stderr, with nothing hidden in the values. That nobody reads it is no error."""
-    line = visible(template.format(**values) if values else template)
+    line = agree(visible(template.format(**values) if values else template))
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:  # a closed pipe, a terminal that is gone

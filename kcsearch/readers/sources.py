@@ -45,6 +45,17 @@ def gone_from_folders(
             yield source
 
 
+def is_left_alone(source: str, paths: Sequence[str | os.PathLike[str]], root: Path) -> bool:
+    """Whether `source` is a file that is there and that none of these paths names or holds."""
+    named = any(
+        _is_below(Path(path), source, root)
+        if os.path.isdir(path)
+        else normalize(source_of(Path(path), root)) == source
+        for path in paths
+    )
+    return not named and (root / source).is_file()
+
+
 def _is_below(folder: Path, source: str, root: Path) -> bool:
     name = normalize(source_of(folder, root))
     if name == ".":
