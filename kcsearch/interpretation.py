@@ -1,13 +1,15 @@
-"""What a query is taken for: as typed, in the other keyboard mode, or by its leading consonants."""
+"""What a query is taken for: as typed, fewer spaces, the other keyboard mode, or by its 초성."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
 from kcsearch.analyzer import tokens_of
 from kcsearch.hangul import (
+    bigrams,
     choseong,
     fold,
     is_choseong_query,
@@ -17,6 +19,7 @@ from kcsearch.hangul import (
 from kcsearch.store.text_store import TextStore
 from kcsearch.types import Interpretation
 
+HANGUL = re.compile("[가-힣]{2,}")
 Found = tuple[int, float, str]  # row id, score, what the letters stand for there
 
 
@@ -24,8 +27,9 @@ def interpret(query: str, store: TextStore) -> tuple[Interpretation, list[Found]
     """Read a query, in NFC, in the light of the words that the store holds.
 
     A keyboard slip (dkssud for 안녕) is mended where the store holds no word of the query as it was
-    typed, and else only suggested. A 초성 query (ㅇㄴㅎㅅㅇ) is read as the commonest words that it
-    can stand for, and comes with the rows that hold such words, best first.
+    typed, and else only suggested. Two words become one (비밀 번호) where the store holds them only
+    so. A 초성 query (ㅇㄴㅎㅅㅇ) is read as the commonest words that it can stand for, and comes
+    with the rows that hold such words, best first.
     """
     if not is_choseong_query(query):
         return _read(query, store), []
@@ -37,7 +41,7 @@ def interpret(query: str, store: TextStore) -> tuple[Interpretation, list[Found]
 
 def _read(query: str, store: TextStore) -> Interpretation:
     if not _may_be_a_slip(query):
-        return Interpretation(query, query)
+        return Interpretation(query, _joined(query, store))
     from kcsearch.keyboard import looks_like_slip
 
     meant = looks_like_slip(query)
@@ -47,6 +51,26 @@ def _read(query: str, store: TextStore) -> Interpretation:
     if any(store.document_frequencies(tokens).values()):
         return Interpretation(query, query, suggestion=meant)
     return Interpretation(query, meant)
+
+
+def _joined(query: str, store: TextStore) -> str:
+    """The query without the spaces that no text has there."""
+    words = query.split()
+    if len(words) < 2 or store.analyzer.name != "bigrams":  # Kiwi does not go by spaces
+        return query
+    joined = words[:1]
+    for word in words[1:]:
+        one, two = fold(joined[-1]), fold(word)
+        is_split_wrongly = (
+            HANGUL.fullmatch(one + two) is not None
+            and store.holds_phrase(bigrams(one + two))
+            and not store.holds_phrase([*bigrams(one), *bigrams(two)])
+        )
+        if is_split_wrongly:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return " ".join(joined) if len(joined) < len(words) else query
 
 
 def _may_be_a_slip(query: str) -> bool:

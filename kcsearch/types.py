@@ -112,7 +112,8 @@ class Interpretation:
     """What a query was taken for.
 
     query: as it was asked. text: what is embedded and looked up; another than `query` if nothing
-    holds that and it is a keyboard slip, or if it consists of leading consonants (초성).
+    holds that and it is a keyboard slip, if words are in one in every text that has them, or if it
+    consists of leading consonants (초성).
     suggestion: what was perhaps meant instead.
     """
 

@@ -46,6 +46,20 @@ def test_a_slip_that_nothing_holds_is_searched_as_it_was_meant(
     assert keys(collection, typed, mode="lexical") == ["6"]
 
 
+def test_words_that_every_text_writes_as_one_are_read_as_one(collection: Collection) -> None:
+    assert collection.interpret("안녕 하세요") == Interpretation("안녕 하세요", "안녕하세요")
+    assert collection.interpret("파이 썬 설치").text == "파이썬 설치"
+    assert collection.interpret("모두 들 안 녕 하세요").text == "모두들 안녕하세요"
+    assert collection.search("안녕 하세요") == collection.search("안녕하세요")
+
+
+def test_words_that_any_text_writes_apart_stay_apart(collection: Collection) -> None:
+    for query in ("안내 하신", "내일  봐", "아니 한", "python 설치", "없는 말"):
+        assert collection.interpret(query) == Interpretation(query, query)
+    collection.add(["안녕 하세요"])
+    assert collection.interpret("안녕 하세요").text == "안녕 하세요"
+
+
 def test_a_slip_whose_words_are_there_is_only_suggested(collection: Collection) -> None:
     collection.add([Document("rkskek 라고 쳤다", key="typed")])
     assert collection.interpret("rkskek") == Interpretation("rkskek", "rkskek", "가나다")

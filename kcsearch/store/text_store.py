@@ -320,6 +320,11 @@ class TextStore:
         after = chr(ord(first[1]) + 1)
         return [term for (term,) in self._all(sql, first[0], after, *second)]
 
+    def holds_phrase(self, tokens: Sequence[str]) -> bool:
+        """Whether any row holds these tokens one behind the other."""
+        sql = "SELECT 1 FROM documents_fts WHERE documents_fts MATCH ? LIMIT 1"
+        return bool(self._all(sql, " + ".join(map(_match_word, tokens))))
+
     def rows_with_each(self, groups: Sequence[Sequence[str]]) -> list[int]:
         """Row ids of the rows that hold a token of every group."""
         if not groups or not all(groups):
