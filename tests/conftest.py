@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
@@ -21,6 +22,13 @@ settings.load_profile("busy machines")
 
 SPECIAL_PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0..4
 KCBERT = Path(__file__).parents[1].parent / "shared/kcbert"  # vocab.txt and config.json only
+
+# A background job of a shell ignores these, and what it starts inherits that: tests that send them
+# to a process of kcsearch need them as a terminal has them.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def hangul_vocabulary() -> list[str]:
