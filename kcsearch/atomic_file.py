@@ -1,4 +1,7 @@
-"""Write a file whole or not at all: beside its target, fsynced, renamed, its folder fsynced."""
+"""Write a file whole or not at all: beside its target, fsynced, renamed, its folder fsynced.
+
+What a user names to be written must not be a collection's own file; that is looked at here, too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kcsearch.errors import InputError
+
+_OF_COLLECTIONS = ("store.db", "store.sum", "vectors.faiss", "write.lock")  # and store.db-wal, …
 
 
 @contextmanager
@@ -24,6 +31,15 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def refuse_file_of_collection(path: Path) -> None:
+    """Raise InputError where writing `path` would destroy a part of a collection."""
+    has_its_name = path.name.casefold().startswith(_OF_COLLECTIONS)
+    if has_its_name and os.path.exists(path.with_name("store.db")):
+        raise InputError(
+            "{path}: this file belongs to a collection and is not written over", path=path
+        )
 
 
 def sync_folder(folder: Path) -> None:

@@ -45,6 +45,16 @@ def test_the_table_and_the_json_tell_the_same(folder: Path) -> None:
     assert table.err.startswith("60 queries, with 95 % intervals. Of the 10 nearest vectors")
 
 
+@pytest.mark.parametrize("name", ["store.db", "STORE.DB-wal", "store.sum", "vectors.faiss"])
+def test_the_measures_are_not_written_over_a_collection(name: str, folder: Path) -> None:
+    target = f".kcsearch/{name}"
+    before = {path: path.read_bytes() for path in (folder / ".kcsearch").iterdir()}
+    done = kcsearch(folder, "eval", *FILES, "--per-query", target)
+    words = f"{target}: this file belongs to a collection and is not written over"
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {words}\n")
+    assert {path: path.read_bytes() for path in (folder / ".kcsearch").iterdir()} == before
+
+
 def test_what_was_found_is_what_a_query_finds(folder: Path) -> None:
     done = kcsearch(folder, "eval", *FILES, "--mode", "hybrid", "--per-query", "each.jsonl")
     assert done.code == 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from running import Run, kcsearch
 
 from kcsearch.encoder import TextEncoder
@@ -134,6 +135,29 @@ def test_embed_into_a_file(tmp_path: Path, tiny_bert: Path) -> None:
     assert (vectors.shape, vectors.dtype) == ((3, 32), np.float32)
     printed = kcsearch(tmp_path, "embed", "다라", "-m", str(tiny_bert))
     np.testing.assert_allclose(vectors[1], json.loads(printed.out)["vector"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("c/store.db", "c/store.db: a name that ends in .npy is needed"),
+        ("vectors.txt", "vectors.txt: a name that ends in .npy is needed"),
+        (
+            "c/store.db.npy",
+            "c/store.db.npy: this file belongs to a collection and is not written over",
+        ),
+    ],
+)
+def test_embed_writes_over_no_collection(
+    name: str, words: str, tmp_path: Path, tiny_bert: Path
+) -> None:
+    store = tmp_path / "c" / "store.db"
+    store.parent.mkdir()
+    store.write_bytes(b"all there is")
+    done = kcsearch(tmp_path, "embed", "가", "-m", str(tiny_bert), "-o", name)
+    assert done == Run(2, "", f"Error: {words}\n")
+    assert store.read_bytes() == b"all there is"
+    assert [path.name for path in store.parent.iterdir()] == ["store.db"]
 
 
 def test_embed_where_nothing_can_be_written(tmp_path: Path, tiny_bert: Path) -> None:

@@ -235,6 +235,14 @@ def test_a_failed_export_leaves_the_old_file(path: Path, tmp_path: Path) -> None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["all.jsonl", "c"]
 
 
+@pytest.mark.parametrize("name", ["store.db", "vectors.faiss"])
+def test_nothing_is_exported_over_a_collection(name: str, path: Path) -> None:
+    before = rows(path)
+    with pytest.raises(InputError, match="this file belongs to a collection"):
+        exported(path, path / name)
+    assert rows(path) == before
+
+
 def test_a_missing_file_is_told(path: Path, tmp_path: Path) -> None:
     for name in ("no.jsonl", "no.npy", "no.parquet"):
         with opened(path) as collection, pytest.raises(InputError, match="no such file"):

@@ -99,9 +99,12 @@ def _print_retrieval(
     per_query_file: Path | None,
     format: str,
 ) -> None:
+    from kcsearch.atomic_file import refuse_file_of_collection
     from kcsearch.evaluation import MEASURES, evaluate
     from kcsearch.readers.judgements import read_qrels, read_queries
 
+    if per_query_file is not None:
+        refuse_file_of_collection(per_query_file)
     queries, qrels = read_queries(queries_file), read_qrels(qrels_file)
     judged = {key: qrels[key] for key in queries if any(g > 0 for g in qrels.get(key, {}).values())}
     if not judged:

@@ -438,6 +438,10 @@ KOREAN: dict[str, str] = {
     "Input should be greater than or equal to {least}": "{least} 이상이어야 합니다",
     "Input should be less than or equal to {most}": "{most} 이하여야 합니다",
     "path {name} is not readable": "{name} 경로를 읽을 수 없습니다",
+    "{path}: this file belongs to a collection and is not written over": (
+        "{path}: 컬렉션에 속한 파일이므로 덮어쓰지 않습니다"
+    ),
+    "{name}: a name that ends in .npy is needed": "{name}: .npy로 끝나는 이름이어야 합니다",
     "{path}: cannot be written ({reason})": "{path}: 쓸 수 없습니다 ({reason})",
     "the working directory cannot be read ({reason}): cd into another": (
         "현재 폴더를 읽을 수 없습니다 ({reason}). 다른 폴더로 옮기십시오 (cd)"

@@ -204,8 +204,13 @@ def embed(
     import numpy as np
 
     from kcsearch import models
+    from kcsearch.atomic_file import refuse_file_of_collection, replacing
     from kcsearch.encoder import TextEncoder
 
+    if to is not None:
+        if to.suffix != ".npy":
+            raise InputError("{name}: a name that ends in .npy is needed", name=to)
+        refuse_file_of_collection(to)
     encoder = TextEncoder(
         models.resolve(model),
         precision=precision,
@@ -229,8 +234,6 @@ def embed(
         for text, vector in zip(lines, vectors, strict=True):
             print_lines([_json_line({"text": text, "vector": _numbers(vector)})])
         return
-    from kcsearch.atomic_file import replacing
-
     try:
         with replacing(to) as draft, open(draft, "wb") as file:
             np.save(file, vectors, allow_pickle=False)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kcsearch.atomic_file import replacing
+from kcsearch.atomic_file import refuse_file_of_collection, replacing
 from kcsearch.errors import InputError, ModelMismatchError
 from kcsearch.readers.decoding import TextFile
 from kcsearch.readers.json_records import json_lines
@@ -47,8 +47,11 @@ def export(
 ) -> int:
     """Write the rows of `row_ids` to a stream or a file; how many documents, or rows with vectors.
 
-    A name that ends in .npy gets the matrix. Raises CollectionUnavailableError as the disk does.
+    A name that ends in .npy gets the matrix. Raises CollectionUnavailableError as the disk does,
+    and InputError for a file that belongs to a collection.
     """
+    if isinstance(out, str | Path):
+        refuse_file_of_collection(Path(out))
     records = _with_vectors(store, row_ids) if vectors else _documents(store, row_ids)
     header = (HEADER, _origin(store)) if vectors else None
     if not isinstance(out, str | Path):
