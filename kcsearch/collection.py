@@ -425,7 +425,7 @@ class Collection:
         with self._lock, self._writer() as store:
             transfer.check_origin(origin, store, path)
             rows = transfer.read_rows(path, int(store.settings["dim"]))
-            return transfer.add_rows(store, rows, progress)
+            return transfer.add_rows(store, path, rows, progress)
 
     # -- reading ---------------------------------------------------------------------------------
 

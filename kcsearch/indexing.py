@@ -14,7 +14,14 @@ from itertools import islice
 
 from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
-from kcsearch.store.text_store import NewRow, StoredRow, TextStore, hash_text, metadata_json
+from kcsearch.store.text_store import (
+    MAX_LINE,
+    NewRow,
+    StoredRow,
+    TextStore,
+    hash_text,
+    metadata_json,
+)
 from kcsearch.types import Document, Encoder, IndexReport
 
 Progress = Callable[[IndexReport], None]
@@ -173,6 +180,8 @@ def _whole(document: str | Document) -> Document:
         )
     if document.key is not None and (not isinstance(document.key, str) or not document.key):
         raise InputError("a key is a string and not empty, not {key!r}", key=document.key)
+    if isinstance(document.line, int) and not -MAX_LINE <= document.line <= MAX_LINE:
+        raise InputError("the line number of the document {key!r} is too large", key=document.key)
     if not isinstance(document.source, str | None) or not isinstance(document.line, int | None):
         raise InputError(
             "the document {key!r} has a source that is no string, or a line that is no number: "

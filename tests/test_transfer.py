@@ -195,6 +195,13 @@ def changed(file: Path, **fields: object) -> Path:
         ({"line": True}, ":2: the field 'line' is not what"),
         ({"metadata": []}, ":2: the field 'metadata' is not what"),
         ({"text": None}, ":2: not a document as `kcsearch export` writes it"),
+        ({"text": " "}, ":2: the document cannot be used: it has no text"),
+        ({"text": "", "window_of": "y"}, ":2: the document cannot be used: it has no text"),
+        ({"window_of": ""}, ":2: the document cannot be used: the text of which it is a part"),
+        ({"line": 10**30}, ":2: the document cannot be used: its line number is too large"),
+        ({"line": -(2**63) - 1}, ":2: the document cannot be used: its line number is too large"),
+        ({"vector": [10**400] * 64}, ":2: the document cannot be used: its vector holds"),
+        ({"vector": [10**400]}, ":2: the document cannot be used: its vector does not have 64"),
     ],
 )
 def test_what_no_export_writes_is_told_with_its_line(
@@ -211,11 +218,106 @@ def test_what_no_export_writes_is_told_with_its_line(
 def test_a_pickle_in_a_matrix_is_not_opened(path: Path, tmp_path: Path) -> None:
     file = exported(path, tmp_path / "v.npy")
     np.save(file, np.array([{"a": 1}], object), allow_pickle=True)
-    with opened(path) as collection, pytest.raises(InputError, match="cannot be read"):
+    with opened(path) as collection, pytest.raises(InputError, match="not a matrix of float32"):
         collection.import_(file)
     np.save(file, np.eye(3))
     with opened(path) as collection, pytest.raises(InputError, match="not a matrix of float32"):
         collection.import_(file)
+
+
+def header(shape: str) -> bytes:
+    """What a .npy begins with; `shape` stands where numpy writes a tuple."""
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04 and then no zip",
+        b"\x93NUMPY\x03\x00",
+        b"\x93NUMPY\x01\x00\x40\x00" + b"(" * 64,
+        header("(10**22, 64)"),
+        header(f"({10**22}, 64)"),
+        header(f"({10**22}, 0)"),
+        header("(-3, 64)") + b"0" * 3 * 256,
+        header("(-3, -64)") + b"0" * 3 * 256,
+        header("(True, 64)") + b"0" * 256,
+        header("(3, 64)") + b"0" * 700,
+        header("(" * 300),
+    ],
+    ids=range(12),
+)
+def test_a_matrix_that_is_none_is_told(content: bytes, path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "v.npy")
+    file.write_bytes(content)
+    with (
+        opened(path) as collection,
+        pytest.raises(InputError, match=r"cannot be read|not a matrix of|not of one export"),
+    ):
+        collection.import_(file)
+
+
+def test_several_matrices_in_one_file_are_refused(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "v.npy")
+    with file.open("wb") as out:
+        np.savez(out, np.eye(3))
+    with opened(path) as collection, pytest.raises(InputError, match="cannot be read"):
+        collection.import_(file)
+
+
+def test_a_matrix_by_columns_is_read(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "v.npy")
+    np.save(file, np.asfortranarray(np.load(file)))
+    with Collection(tmp_path / "new", encoder=HashEncoder()) as new:
+        new.import_(file)
+    assert rows(tmp_path / "new") == rows(path)
+
+
+def window(records: list[dict[str, object]], n: int, key: str, whole: str | None) -> None:
+    records[n] |= {"key": key, "window_of": whole}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ((0, "y", None), (1, "y", None), ":3: the key 'y' was already used at .*:2"),
+        ((0, "y", None), (1100, "y", None), ":1102: the key 'y' was already used at .*:2"),
+        ((0, "y#1", "y"), (1, "y", None), ":3: the key 'y' was already used at .*:2"),
+        ((0, "y", None), (1, "y#1", "y"), ":3: the key 'y' was already used at .*:2"),
+        ((0, "y#1", "y"), (1100, "y#2", "y"), ":1102: the key 'y' was already used at .*:2"),
+        ((0, "y#1", "y"), (1, "y#1", "y"), "the key 'y#1' is taken"),
+        ((0, "y#1", "y"), (1100, "y#1", None), "the key 'y#1' is taken"),
+    ],
+)
+def test_a_key_that_comes_again_replaces_nothing(
+    first: tuple[int, str, str | None],
+    second: tuple[int, str, str | None],
+    message: str,
+    tmp_path: Path,
+) -> None:
+    path = made(tmp_path / "c", 1101, with_long=False)
+    file = exported(path, tmp_path / "rows.jsonl", vectors=True)
+    head, *lines = file.read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    window(records, *first)
+    window(records, *second)
+    file.write_text("\n".join([head, *map(json.dumps, records)]), encoding="utf-8")
+    with Collection(tmp_path / "new", encoder=HashEncoder()) as new:
+        with pytest.raises(InputError, match=message):
+            new.import_(file)
+        assert not any(check.n_wrong for check in new.verify())
+        kept = [document for document in new.list() if (document.key or "").startswith("y")]
+        assert [document.text for document in kept] in ([], [records[0]["text"]])
+
+
+def test_documents_alone_are_checked_as_rows_are(path: Path, tmp_path: Path) -> None:
+    file = exported(path, tmp_path / "all.jsonl")
+    with pytest.raises(InputError, match=":2: the document cannot be used: its line number"):
+        opened(path).import_(changed(file, line=10**30))
+    with opened(path) as collection, pytest.raises(InputError, match="line number of the document"):
+        collection.add([Document("글", "k", "a.txt", 10**5000)])
 
 
 @pytest.mark.parametrize("n", [3, 99])

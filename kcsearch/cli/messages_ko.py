@@ -655,6 +655,14 @@ KOREAN: dict[str, str] = {
         "the document {key!r} has a source that is no string, or a line that is no number: "
         "{source!r}, {line!r}"
     ): "문서 {key!r}의 source가 문자열이 아니거나 line이 숫자가 아닙니다: {source!r}, {line!r}",
+    "the line number of the document {key!r} is too large": "문서 {key!r}의 줄 번호가 너무 큽니다",
+    (
+        "{source}:{line}: the key {key!r} was already used at {first_source}:{first_line}. "
+        "Keys must be unique"
+    ): (
+        "{source}:{line}: 키 {key!r}을(를) {first_source}:{first_line}에서 이미 썼습니다. 키는 "
+        "서로 달라야 합니다"
+    ),
     "a key is a string and not empty, not {key!r}": (
         "키는 비어 있지 않은 문자열이어야 합니다: {key!r}"
     ),

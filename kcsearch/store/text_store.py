@@ -33,6 +33,7 @@ APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
 SCHEMA_VERSION = 1
 SCHEMA_SINCE = "0.1.0"  # the first kcsearch that knows it; stores tell it to older ones
 VECTOR_DTYPE = np.dtype("<f4")
+MAX_LINE = 2**63 - 1  # SQLite's largest integer
 LENGTH_TOLERANCE = 1e-3  # of one; rows that were scaled in fp32 are within 1e-6
 
 
@@ -46,6 +47,11 @@ class NewRow:
     document: Document
     vector: np.ndarray
     window_of: str | None = None
+
+    @property
+    def whole_key(self) -> str:
+        """The key of the text that this row holds, or holds a part of."""
+        return self.window_of or self.document.key or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,24 @@ Parquet holds what the lines would (parquet_file.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+import tokenize
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 
 from kcsearch.atomic_file import refuse_file_of_collection, replacing
 from kcsearch.errors import InputError, ModelMismatchError
+from kcsearch.hangul import normalize
 from kcsearch.readers.decoding import TextFile
 from kcsearch.readers.json_records import json_lines
 from kcsearch.store.soundness import vector_fault
 from kcsearch.store.sqlite_file import explained
-from kcsearch.store.text_store import VECTOR_DTYPE, NewRow, StoredRow, TextStore
+from kcsearch.store.text_store import MAX_LINE, VECTOR_DTYPE, NewRow, StoredRow, TextStore
 from kcsearch.types import Document, IndexReport
 from kcsearch.upkeep import parquet_file
 
@@ -160,8 +163,11 @@ def read_documents(path: Path) -> Iterator[Document]:
         yield _document(record, str(_lines_of(path)), line)
 
 
-def read_rows(path: Path, dim: int) -> Iterator[NewRow]:
-    """The rows of a .npy, or of JSON Lines or Parquet with vectors. Raises InputError."""
+def read_rows(path: Path, dim: int) -> Iterator[tuple[int, NewRow]]:
+    """The rows of a .npy, or of JSON Lines or Parquet with vectors, each with its line.
+
+    Raises InputError.
+    """
     matrix = _matrix(path) if path.suffix == ".npy" else None
     label, n = str(_lines_of(path)), 0
     for line, record in _records(path):
@@ -177,37 +183,56 @@ def read_rows(path: Path, dim: int) -> Iterator[NewRow]:
             raise _not_of_one_export(path, len(matrix))
         n += 1
         if fault := vector_fault(vector.astype(VECTOR_DTYPE).tobytes(), dim):
-            raise InputError(
-                "{path}:{line}: the document cannot be used: {fault}",
-                path=label,
-                line=line,
-                fault=fault,
-            )
-        yield NewRow(document, vector, record.get("window_of"))
+            raise _unusable(label, line, fault)
+        window_of = record.get("window_of")
+        yield line, NewRow(document, vector, None if window_of is None else normalize(window_of))
     if matrix is not None and n < len(matrix):
         raise _not_of_one_export(path, len(matrix))
 
 
 def add_rows(
     store: TextStore,
-    rows: Iterable[NewRow],
+    path: Path,
+    rows: Iterable[tuple[int, NewRow]],
     progress: Callable[[IndexReport], None] | None = None,
 ) -> IndexReport:
-    """Put rows with their vectors into the store, in the place of those with the same keys."""
+    """Put rows with their vectors into the store, in the place of those with the same keys.
+
+    rows: of the file `path`, as `read_rows` gives them. Raises InputError for a key that comes
+    twice; the batches before it stay.
+    """
     report = IndexReport()
-    for text in _texts(rows):
-        whole_keys = [row.window_of or row.document.key or "" for row in text]
-        stale = store.rows_by_key(list(dict.fromkeys(whole_keys)))
-        store.write(add=text, remove=stale)
-        replaced = {row.whole_key for row in stale}
-        n_texts = len(dict.fromkeys(whole_keys))
-        report.n_read += n_texts
-        report.n_changed += len(replaced)
-        report.n_added += n_texts - len(replaced)
-        report.n_windows += sum(row.window_of is not None for row in text)
+    store.start_run()
+    for texts in _batches(rows):
+        places = [
+            Document("", text[0][1].whole_key, str(_lines_of(path)), text[0][0]) for text in texts
+        ]
+        _refuse_repeated(store, places)
+        whole_keys = {place.key for place in places}
+        found = store.rows_by_key([place.key or "" for place in places])
+        stale = [row for row in found if row.whole_key in whole_keys]
+        add = [row for text in texts for _, row in text]
+        store.write(add=add, remove=stale)
+        n_replaced = len({row.whole_key for row in stale})
+        report.n_read += len(texts)
+        report.n_changed += n_replaced
+        report.n_added += len(texts) - n_replaced
+        report.n_windows += sum(row.window_of is not None for row in add)
         if progress is not None:
             progress(report)
     return report
+
+
+def _refuse_repeated(store: TextStore, places: Sequence[Document]) -> None:
+    """Raise InputError for a key that this run has met; `places` tell where in the file it is."""
+    try:
+        store.mark_seen(places)
+    except InputError as error:
+        raise InputError(
+            "{source}:{line}: the key {key!r} was already used at {first_source}:{first_line}. "
+            "Keys must be unique",
+            **error.values,
+        ) from None
 
 
 def check_origin(origin: Mapping[str, Any], store: TextStore, path: Path) -> None:
@@ -226,16 +251,25 @@ def check_origin(origin: Mapping[str, Any], store: TextStore, path: Path) -> Non
         )
 
 
-def _texts(rows: Iterable[NewRow]) -> Iterator[list[NewRow]]:
-    """Batches of some thousand rows that keep the windows of a text together."""
-    batch: list[NewRow] = []
-    for _, windows in groupby(rows, key=lambda row: row.window_of or row.document.key):
-        batch += windows
-        if len(batch) >= _BLOCK:
-            yield batch
-            batch = []
+def _batches(rows: Iterable[tuple[int, NewRow]]) -> Iterator[list[list[tuple[int, NewRow]]]]:
+    """Texts of some thousand rows: each one row, or its windows that follow one another."""
+    batch: list[list[tuple[int, NewRow]]] = []
+    n_rows = 0
+    for (_, is_window), text in groupby(rows, key=_text_of):
+        for part in [list(text)] if is_window else ([row] for row in text):
+            batch.append(part)
+            n_rows += len(part)
+            if n_rows >= _BLOCK:
+                yield batch
+                batch, n_rows = [], 0
     if batch:
         yield batch
+
+
+def _text_of(numbered: tuple[int, NewRow]) -> tuple[str, bool]:
+    """The key of the text that a row holds, and whether it holds but a part of it."""
+    row = numbered[1]
+    return row.whole_key, row.window_of is not None
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
@@ -287,12 +321,26 @@ def _document(record: object, label: str, line: int) -> Document:
             )
     if not record.get("key"):
         raise InputError("{path}:{line}: the document has no key", path=label, line=line)
+    place = record.get("line")
+    text, source, window_of = record["text"], record.get("source"), record.get("window_of")
+    if place is not None and not -MAX_LINE <= place <= MAX_LINE:
+        raise _unusable(label, line, "its line number is too large")
+    if window_of == "":
+        raise _unusable(label, line, "the text of which it is a part has no key")
+    if not text or (window_of is None and not text.strip()):  # a window may be white space
+        raise _unusable(label, line, "it has no text")
     return Document(
-        record["text"],
-        record["key"],
-        record.get("source"),
-        record.get("line"),
+        normalize(text),
+        normalize(record["key"]),
+        None if source is None else normalize(source),
+        place,
         record.get("metadata") or {},
+    )
+
+
+def _unusable(label: str, line: int, fault: str) -> InputError:
+    return InputError(
+        "{path}:{line}: the document cannot be used: {fault}", path=label, line=line, fault=fault
     )
 
 
@@ -304,16 +352,44 @@ def _vector(numbers: object, dim: int, label: str, line: int) -> np.ndarray:
             line=line,
             field="vector",
         )
-    with np.errstate(over="ignore"):  # `vector_fault` tells what became of it
-        return np.array(numbers, np.float64).astype(VECTOR_DTYPE)
+    try:
+        with np.errstate(over="ignore"):  # `vector_fault` tells what became of it
+            return np.array(numbers, np.float64).astype(VECTOR_DTYPE)
+    except OverflowError:  # of an integer that no float64 is near to
+        return np.full(len(numbers), np.inf, VECTOR_DTYPE)
 
 
 def _matrix(path: Path) -> np.ndarray:
-    """float32 (n, dim), mapped rather than read."""
+    """float32 (n, dim), mapped rather than read. The header is not believed."""
     try:
-        matrix: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError("{path}: cannot be read ({reason})", path=path, reason=error) from None
-    if matrix.ndim != 2 or matrix.dtype != VECTOR_DTYPE:
-        raise InputError("{path}: not a matrix of float32", path=path)
-    return matrix
+        with path.open("rb") as file:
+            shape, is_fortran, dtype = _header(file)
+            start, size = file.tell(), os.fstat(file.fileno()).st_size
+        if dtype != VECTOR_DTYPE or len(shape) != 2 or any(type(n) is not int for n in shape):
+            raise InputError("{path}: not a matrix of float32", path=path)
+        if min(shape) < 0 or start + shape[0] * shape[1] * VECTOR_DTYPE.itemsize != size:
+            raise ValueError("it is not as long as its header says")
+        if start == size:  # nothing can be mapped
+            return np.empty((0, 0), VECTOR_DTYPE)
+        order: Literal["C", "F"] = "F" if is_fortran else "C"
+        return np.memmap(path, VECTOR_DTYPE, "r", start, shape, order)
+    except _UNREADABLE as error:
+        reason = str(error).split("\n")[0]
+        raise InputError("{path}: cannot be read ({reason})", path=path, reason=reason) from None
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type of a .npy; the file stands behind it then."""
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    file.seek(0)
+    if np.lib.format.read_magic(file) == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError("not of version 1 or 2")
+
+
+# What numpy raises for a header that is none, which it takes for Python.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, TypeError, SyntaxError),
+    *(RecursionError, MemoryError, tokenize.TokenError),
+)
