@@ -19,6 +19,7 @@ from kcsearch.store.text_store import (
     NewRow,
     StoredRow,
     TextStore,
+    check_metadata,
     hash_text,
     metadata_json,
 )
@@ -59,7 +60,7 @@ class Indexer:
         stream = iter(documents)
         while batch := list(islice(stream, size)):
             started = time.monotonic()
-            self._upsert([_whole(document) for document in batch])
+            self._upsert([checked(document) for document in batch])
             seconds = time.monotonic() - started
             if seconds < SECONDS_PER_COMMIT[0]:
                 size = min(most, 2 * size)
@@ -166,8 +167,8 @@ def same(document: Document, rows: Sequence[StoredRow]) -> bool:
     )
 
 
-def _whole(document: str | Document) -> Document:
-    """A document in NFC with a key. Raises InputError for what is not text."""
+def checked(document: str | Document) -> Document:
+    """A document in NFC with a key. Raises InputError for what cannot be stored."""
     if isinstance(document, str):
         document = Document(document)
     if not isinstance(document, Document):
@@ -198,6 +199,7 @@ def _whole(document: str | Document) -> Document:
             "the text of the document {key!r} holds half of a surrogate pair (no character)",
             key=key,
         ) from None
+    check_metadata(document.metadata)
     return replace(
         document,
         text=normalize(document.text),

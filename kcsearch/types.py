@@ -18,6 +18,8 @@ Clean = Literal["none", "kcbert"]
 Mode = Literal["dense", "lexical", "hybrid"]
 Words = Literal["bigrams", "kiwi"]
 
+MAX_DEPTH = 64  # levels of lists and objects in metadata, and in a record that is read
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

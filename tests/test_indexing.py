@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -274,6 +275,14 @@ def test_a_document_without_a_key_gets_a_random_one(collection: Collection) -> N
     assert all(isinstance(key, str) and len(key) == 32 for key in keys)
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Metadata with as many levels of values within it."""
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return {"a": value}
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -286,6 +295,10 @@ def test_a_document_without_a_key_gets_a_random_one(collection: Collection) -> N
         (Document("글 \ud800", "k"), "the text of the document 'k' holds half of a surrogate"),
         (Document("글", "k\ud800"), "half of a surrogate"),
         (Document("글", "k", metadata={"x": object()}), "metadata must be JSON values"),
+        (Document("글", "k", metadata={"x": float("nan")}), "metadata must be JSON values"),
+        (Document("글", "k", metadata={"x\ud800": 1}), "metadata holds half of a surrogate pair"),
+        (Document("글", "k", metadata=nested(65)), "metadata is nested deeper than 64 levels"),
+        (Document("글", "k", metadata=nested(985)), "metadata is nested deeper than 64 levels"),
         (Document("글", "k", Path("a.txt")), "a source that is no string"),  # type: ignore[arg-type]
         (Document("글", "k", "a", "3"), "a line that is no number: 'a', '3'"),  # type: ignore[arg-type]
         ({"text": "글"}, "a document is a string or a kcsearch.Document"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -285,6 +287,49 @@ def test_who_has_the_token_may_write(writer: TestClient, notes: Collection) -> N
     assert (twice.status_code, twice.json()["error"]["kind"]) == (409, "Request")
     without = writer.post("/documents", json={"documents": [new]}, headers={"Authorization": ""})
     assert without.status_code == 401
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    """Metadata with as many levels of values within it, the last of them an empty list."""
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        (json.dumps(_nested(65)), "metadata is nested deeper than 64 levels"),
+        (json.dumps(_nested(300)), "metadata is nested deeper than 64 levels"),
+        ('{"a": NaN}', "metadata must be JSON values: "),
+        ('{"a": "\\ud800"}', "metadata holds half of a surrogate pair (no character)"),
+    ],
+)
+def test_metadata_that_nothing_could_give_back_is_not_taken(
+    metadata: str, words: str, writer: TestClient, notes: Collection
+) -> None:
+    body = (
+        f'{{"documents": [{{"text": "가", "key": "k"}}, {{"text": "나", "metadata": {metadata}}}]}}'
+    )
+    answer = writer.post("/documents", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "InputError")
+    assert answer.json()["error"]["message"].startswith(words)
+    assert writer.get("/documents/k").status_code == 404  # none of them
+
+
+def test_the_deepest_metadata_that_is_taken_comes_back(
+    writer: TestClient, notes: Collection, tmp_path: Path
+) -> None:
+    new = {"text": "깊은 메타데이터", "key": "deep", "metadata": _nested(64)}
+    assert writer.post("/documents", json={"documents": [new]}).status_code == 200
+    assert writer.get("/documents/deep").json()["metadata"] == _nested(64)
+    assert writer.post("/similar", json={"key": "deep"}).status_code == 200
+    answers = writer.post("/query", json={"query": "깊은 메타데이터"}).json()["answers"]
+    assert _nested(64) in [hit["metadata"] for hit in answers[0]["hits"]]
+    for vectors in (False, True):
+        notes.export(tmp_path / "all.jsonl", vectors=vectors)
+        assert notes.import_(tmp_path / "all.jsonl").n_read == notes.count()
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_builds_no_markup_from_text(

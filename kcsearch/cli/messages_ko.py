@@ -689,6 +689,12 @@ KOREAN: dict[str, str] = {
         "{path}: 열 수 없습니다 ({reason}). 파일이 있는지, 쓰기 권한이 있는지 확인하십시오"
     ),
     "{path}: {reason}": "{path}: {reason}",
+    "metadata is nested deeper than {limit} levels": (
+        "메타데이터가 {limit}단계보다 깊이 중첩되어 있습니다"
+    ),
+    "metadata holds half of a surrogate pair (no character)": (
+        "메타데이터에 서로게이트 쌍의 반쪽이 있습니다 (문자가 아님)"
+    ),
     "metadata must be JSON values: {reason}": "메타데이터는 JSON 값이어야 합니다: {reason}",
     "{path}: the table commits is empty": "{path}: commits 표가 비어 있습니다",
     (

@@ -16,16 +16,16 @@ from kcsearch.errors import InputError
 from kcsearch.hangul import normalize
 from kcsearch.readers.decoding import MAX_FIELDS, MAX_RECORD, TextFile, too_long
 from kcsearch.readers.values import first_repeated
+from kcsearch.types import MAX_DEPTH
 
 Record = dict[str, Any] | str | None
 
-_MAX_DEPTH = 64
 _CHUNK = 2**16
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOO_MANY = f"an object of more than {MAX_FIELDS} names"
 
 
-def json_lines(file: TextFile) -> Iterator[tuple[int, Record]]:
+def json_lines(file: TextFile, max_depth: int = MAX_DEPTH) -> Iterator[tuple[int, Record]]:
     """A record for each line."""
     for number, line in file.lines():
         if not line.strip(" \t"):
@@ -35,7 +35,7 @@ def json_lines(file: TextFile) -> Iterator[tuple[int, Record]]:
             value = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
             raise _not_json(file.label, number, error) from None
-        yield number, _record(value, file.label, number)
+        yield number, _record(value, file.label, number, max_depth)
 
 
 def json_records(file: TextFile, text_field: str) -> Iterator[tuple[int, Record]]:
@@ -196,7 +196,7 @@ def _scan(values: _Values) -> dict[str, bool]:
     return names
 
 
-def _record(value: Any, label: str, line: int) -> Record:
+def _record(value: Any, label: str, line: int, max_depth: int = MAX_DEPTH) -> Record:
     if not isinstance(value, str | dict):
         raise InputError(
             "{path}:{line}: {found} where a text or an object should be. A whole array belongs "
@@ -206,16 +206,19 @@ def _record(value: Any, label: str, line: int) -> Record:
             found=kind(value),
         )
     try:
-        cleaned: Record = _cleaned(value)
+        cleaned: Record = _cleaned(value, max_depth)
     except ValueError as error:
         raise _not_json(label, line, error) from None
     return cleaned
 
 
-def _cleaned(value: Any, depth: int = 0) -> Any:
-    """The value in NFC throughout. Raises ValueError for what cannot be kept."""
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"nested deeper than {_MAX_DEPTH} levels")
+def _cleaned(value: Any, levels: int) -> Any:
+    """The value in NFC throughout. Raises ValueError for what cannot be kept.
+
+    levels: of values that may still be within this one.
+    """
+    if levels < 0:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
         try:
             value.encode()
@@ -224,9 +227,9 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
             raise ValueError(f"half a character: {escape} without its other half") from None
         return normalize(value)
     if isinstance(value, list):
-        return [_cleaned(item, depth + 1) for item in value]
+        return [_cleaned(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        pairs = [(_cleaned(name), _cleaned(item, depth + 1)) for name, item in value.items()]
+        pairs = [(_cleaned(name, 0), _cleaned(item, levels - 1)) for name, item in value.items()]
         return _unique(pairs)
     return value
 

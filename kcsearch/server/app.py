@@ -20,6 +20,7 @@ from kcsearch.errors import (
     KcsearchError,
     MissingExtraError,
 )
+from kcsearch.indexing import checked
 from kcsearch.server import schemas
 from kcsearch.server.guard import Guard, Rules
 from kcsearch.types import Document, Hit
@@ -156,7 +157,8 @@ def create_app(
             "/documents", summary="Add documents, or replace them by key", responses=_error(409)
         )
         async def add(request: schemas.NewDocuments) -> schemas.Report:
-            new = [Document(d.text, d.key, metadata=d.metadata) for d in request.documents]
+            given = [Document(d.text, d.key, metadata=d.metadata) for d in request.documents]
+            new = [checked(document) for document in given]  # what is wrong by itself is a 422
             try:
                 report = (await work(lambda: collection.add(new))).as_dict()
             except InputError as error:  # two of one key, or the key of a window

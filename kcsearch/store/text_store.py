@@ -27,7 +27,7 @@ from kcsearch.hangul import normalize
 from kcsearch.store.filters import condition_of, read_only, unrestricted
 from kcsearch.store.seal import has_broken_seal, put_seal, take_seal
 from kcsearch.store.sqlite_file import connect, explained, transaction
-from kcsearch.types import Document, Words
+from kcsearch.types import MAX_DEPTH, Document, Words
 
 APPLICATION_ID = 0x6B637331  # "kcs1", so that file(1) can tell what it looks at
 SCHEMA_VERSION = 1
@@ -690,8 +690,30 @@ def metadata_json(metadata: Mapping[str, Any]) -> str:
         return "{}"
     try:
         return normalize(json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError("metadata must be JSON values: {reason}", reason=error) from None
+
+
+def check_metadata(metadata: Mapping[str, Any]) -> None:
+    """Raise InputError for what `metadata_json` refuses, and for what others could not read."""
+    _check_levels(metadata, MAX_DEPTH)
+    text = metadata_json(metadata)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError("metadata holds half of a surrogate pair (no character)") from None
+
+
+def _check_levels(value: object, levels: int) -> None:
+    """levels: of values that may be within this one."""
+    if levels < 0:
+        raise InputError("metadata is nested deeper than {limit} levels", limit=MAX_DEPTH)
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        _check_levels(item, levels - 1)
 
 
 def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:

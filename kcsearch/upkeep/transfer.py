@@ -27,7 +27,7 @@ from kcsearch.readers.json_records import json_lines
 from kcsearch.store.soundness import vector_fault
 from kcsearch.store.sqlite_file import explained
 from kcsearch.store.text_store import MAX_LINE, VECTOR_DTYPE, NewRow, StoredRow, TextStore
-from kcsearch.types import Document, IndexReport
+from kcsearch.types import MAX_DEPTH, Document, IndexReport
 from kcsearch.upkeep import parquet_file
 
 Record = dict[str, Any]
@@ -278,7 +278,9 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
         yield from parquet_file.read_records(path)
         return
     with _opened(path) as file:
-        yield from ((line, record) for line, record in json_lines(file) if record is not None)
+        yield from (
+            (line, record) for line, record in json_lines(file, MAX_DEPTH + 1) if record is not None
+        )
 
 
 def _lines_of(path: Path) -> Path:
