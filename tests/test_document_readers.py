@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import sqlite3
+import tracemalloc
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -149,6 +150,22 @@ def test_a_docx_that_is_none_is_told_in_words(content: bytes, message: str, tmp_
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         found(path)
+
+
+@pytest.mark.parametrize("name", ["p", "pPr", "any"])
+def test_xml_that_is_nested_without_end_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.docx"
+    path.write_bytes(docx("<x>" * 900 + "<w:p><w:r><w:t>속</w:t></w:r></w:p>" + "</x>" * 900))
+    assert found(path) == [(1, "속")]
+    path.write_bytes(zipped(word__document_xml="<r>" + f"<{name}>" * 1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="its XML is nested deeper than 1000 levels"):
+            found(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 8e6  # bytes; a list for each paragraph would be 64 MB
 
 
 def test_what_unpacks_to_too_much_is_refused(

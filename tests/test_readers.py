@@ -427,6 +427,22 @@ def test_csv_with_line_breaks_in_fields():
     assert report.n_blank == 2
 
 
+@pytest.mark.parametrize("before", ["", "\n \n", "\ufeff"])
+def test_csv_with_semicolons(before):
+    content = before + 'id;text;"갈,래"\r\n1;"두\n줄; 하나, 둘";a\r\n2;쉼표, 셋;\r\n'
+    found = documents("a.csv", content.replace('"갈,래"', "갈래"))
+    assert [(d.key, d.text, d.metadata) for d in found] == [
+        ("1", "두\n줄; 하나, 둘", {"갈래": "a"}),
+        ("2", "쉼표, 셋", {"갈래": ""}),
+    ]
+    assert [d.text for d in documents("a.csv", content)] == [d.text for d in found]
+    assert texts("a.csv", "text,x;y\n가;나,1\n") == ["가;나"]
+    assert list(documents("a.csv", '"a;b",text\n1,가\n')[0].metadata) == ["a;b"]
+    assert complaint("a.csv", "id;text\n1;가;나\n") == "a.csv:2: 3 columns where the header has 2"
+    many = ";".join(["text"] * 10_001)
+    assert "a.csv:1: more than" in complaint("a.csv", f"{many}\n")
+
+
 def test_csv_of_an_old_mac_and_without_names():
     content = ",text\r0,가\r1,나\r"
     assert documents("a.csv", content) == [

@@ -1045,6 +1045,9 @@ KOREAN: dict[str, str] = {
     "{path}: there is no text part in it": "{path}: 본문이 들어 있지 않습니다",
     "{path}: too large when unpacked": "{path}: 압축을 풀면 너무 큽니다",
     "{path}: its XML is broken ({reason})": "{path}: XML이 깨져 있습니다 ({reason})",
+    "{path}: its XML is nested deeper than {limit} levels": (
+        "{path}: XML이 {limit}단계보다 깊이 중첩되어 있습니다"
+    ),
     "{path}: its XML has a document type declaration": (
         "{path}: XML에 문서 형식 선언(DTD)이 있어 읽지 않습니다"
     ),

@@ -7,6 +7,7 @@ None stands for a blank line.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 
 from kcsearch.errors import InputError
@@ -24,12 +25,14 @@ from kcsearch.readers.values import first_repeated
 def table_records(file: TextFile, *, tabs: bool) -> Iterator[tuple[int, dict[str, str] | None]]:
     """A record for each row below the header; its line is the one where the row begins.
 
-    Commas: RFC 4180, a quoted field may hold line breaks. Tabs: as IANA has it, where a quote is
-    a letter like any other (so NSMC and other Korean data sets write them) and a row is a line.
+    Commas: RFC 4180, a quoted field may hold line breaks; semicolons in their place, as some
+    spreadsheets write them, where the header has them and no comma. Tabs: as IANA has it, where a
+    quote is a letter like any other (so NSMC and other Korean data sets write them) and a row is
+    a line.
     """
     header: list[str] = []
-    for line, row in _rows(file, tabs):
-        if not "".join(row).strip():  # spreadsheets end in rows of nothing but commas
+    for line, row in _rows(file, "\t" if tabs else _delimiter(file)):
+        if not "".join(row).strip():  # spreadsheets end in rows of nothing but delimiters
             yield line, None
         elif not header:
             header = _header(row, file.label, line)
@@ -45,9 +48,18 @@ def table_records(file: TextFile, *, tabs: bool) -> Iterator[tuple[int, dict[str
             )
 
 
-def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
+def _delimiter(file: TextFile) -> str:
+    """A comma, or the semicolon, by the first line that is not blank; the file is rewound."""
+    header = next((line for _, line in file.lines() if line.strip()), "")
+    file.rewind()
+    unquoted = re.sub(r'"[^"]*"?', "", header)
+    return ";" if ";" in unquoted and "," not in unquoted else ","
+
+
+def _rows(file: TextFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Each row with the line where it begins. A row is at most as long as MAX_RECORD."""
     n_read = start = size = 0
+    tabs = delimiter == "\t"
 
     def lines() -> Iterator[str]:
         nonlocal n_read, size
@@ -58,15 +70,15 @@ def _rows(file: TextFile, tabs: bool) -> Iterator[tuple[int, list[str]]]:
                 raise too_long(file.label, start)
             n_quotes = 0 if tabs else line.count('"')
             may_be_counted = not n_quotes and not is_within_quotes
-            if may_be_counted and line.count("\t" if tabs else ",") >= MAX_FIELDS:
+            if may_be_counted and line.count(delimiter) >= MAX_FIELDS:
                 raise too_many_fields(file.label, n_read)  # before they are all taken apart
             is_within_quotes ^= n_quotes % 2 == 1
             yield line + "\n"
 
     if tabs:
-        reader = csv.reader(lines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+        reader = csv.reader(lines(), delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.reader(lines(), strict=True)
+        reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     while True:
         start, size = n_read + 1, 0
         limit = csv.field_size_limit(MAX_RECORD)  # global in csv, 131,072 by default

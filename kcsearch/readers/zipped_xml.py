@@ -20,6 +20,7 @@ from kcsearch.readers.passages import Numbered
 
 MAX_PART = 2**28  # bytes of one XML part, unpacked
 MAX_PARTS = 10_000
+MAX_OPEN = 1_000  # elements within one another
 _CHUNK = 2**16
 
 
@@ -101,7 +102,7 @@ class _Paragraphs:
         self._kind, self._label = kind, label
         self._open: list[list[str]] = []
         self._done: list[str] = []
-        self._depth_of_text = self._depth_of_skipped = 0
+        self._depth = self._depth_of_text = self._depth_of_skipped = 0
         self._size = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartElementHandler = self._start
@@ -131,6 +132,13 @@ class _Paragraphs:
         return taken
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_OPEN:
+            raise InputError(
+                "{path}: its XML is nested deeper than {limit} levels",
+                path=self._label,
+                limit=MAX_OPEN,
+            )
         local = name.rpartition(" ")[2]
         if self._depth_of_skipped or local in self._kind.skipped:
             self._depth_of_skipped += 1
@@ -142,6 +150,7 @@ class _Paragraphs:
             self._add(self._kind.gaps[local])
 
     def _end(self, name: str) -> None:
+        self._depth -= 1
         local = name.rpartition(" ")[2]
         if self._depth_of_skipped:
             self._depth_of_skipped -= 1
