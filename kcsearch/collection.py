@@ -119,8 +119,10 @@ class Collection:
         Kiwi's morphemes); an existing one knows both.
         wait: seconds for another writer to finish, on_wait is called before.
         Raises CollectionNotFoundError (with create=False), ModelError, ModelMismatchError,
-        CollectionDamagedError, CollectionUnavailableError, MissingExtraError.
+        CollectionDamagedError, CollectionUnavailableError, MissingExtraError, InputError.
         """
+        if path == "":
+            raise InputError("the name of the collection's folder is empty")
         self.path = Path(os.path.abspath(path))
         self._encoder = encoder
         self._wait, self._on_wait = wait, on_wait
@@ -736,6 +738,7 @@ class Collection:
         from kcsearch import __version__
 
         analyzer = analyzer_of(words or "bigrams")
+        analyzer.of_texts([""])  # one that cannot be loaded leaves no collection behind
         settings: dict[str, Any] = {"model_reference": "", "model_stamp": {}}
         if self._encoder is None:
             folder = models.resolve(model, clean)
@@ -756,7 +759,7 @@ class Collection:
             os.fspath(self.path).encode()
         except UnicodeEncodeError:  # FAISS could not write there
             raise InputError(
-                "the name of the folder {path!r} is not UTF-8", path=self.path
+                "the name of the folder {path!r} is not UTF-8", path=str(self.path)
             ) from None
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

@@ -56,9 +56,18 @@ def _version() -> str:
 @cache
 def _loaded(process: int) -> Any:
     """One for each process: its threads do not live on in a forked child."""
-    from kiwipiepy import Kiwi
+    try:
+        from kiwipiepy import Kiwi
 
-    return Kiwi(load_multi_dict=False)  # whose words hold spaces
+        return Kiwi(load_multi_dict=False)  # whose words hold spaces
+    except Exception as error:  # a library built for another system, a model that is not whole
+        raise MissingExtraError(
+            "{package} cannot be loaded ({reason}). Install it anew: "
+            "pip install --force-reinstall 'kcsearch[{extra}]'",
+            package="kiwipiepy",
+            reason=error,
+            extra="ko",
+        ) from error
 
 
 def _tokens(morphemes: Sequence[Any]) -> list[str]:

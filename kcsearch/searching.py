@@ -68,6 +68,7 @@ class Searcher:
         Raises InputError for a mode that there is not, or a `min_score` that means nothing.
         """
         least = least_cosine(min_score, self._background)
+        top_k = self._no_more_than_rows(top_k)
         vector = self._space.project(vector[None])[0]
         if mode not in get_args(Mode):
             raise InputError("mode is dense, lexical or hybrid, not {mode!r}", mode=mode)
@@ -82,7 +83,12 @@ class Searcher:
     def nearest(self, vector: np.ndarray, top_k: int, min_score: MinScore) -> list[Hit]:
         """The nearest by cosine, ties by row id. vector: float32 (dim,), unit length."""
         vector = self._space.project(vector[None])[0]
+        top_k = self._no_more_than_rows(top_k)
         return self._dense(vector, top_k, least_cosine(min_score, self._background))
+
+    def _no_more_than_rows(self, top_k: int) -> int:
+        """SQLite and FAISS take no number as large as Python's."""
+        return min(top_k, max(1, len(self._index)))
 
     def _dense(self, vector: np.ndarray, top_k: int, least: float | None) -> list[Hit]:
         cosines = self._cosines(self._nearest(vector, top_k), vector)

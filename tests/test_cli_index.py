@@ -273,3 +273,18 @@ def test_cleaning_is_chosen_once_and_for_all(tmp_path: Path) -> None:
     assert done.err.endswith(".kcsearch was made with --clean kcbert, not none\n")
     status = json.loads(kcsearch(tmp_path, "status", "--format", "json").out)
     assert status["model"]["clean"] == "kcbert"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", "the name of the collection's folder is empty"),
+        ("c\udcff", "the name of the folder '{folder}/c\\udcff' is not UTF-8"),
+    ],
+)
+def test_a_folder_whose_name_is_none_is_told(name: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("비가 옵니다", encoding="utf-8")
+    done = kcsearch(tmp_path, "index", "a.txt", "-c", name)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: {line.format(folder=tmp_path)}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -93,6 +93,15 @@ def test_tokenize_reads_lines(tmp_path: Path, tiny_bert: Path) -> None:
     assert len(json.loads(done.out)["pieces"]) == 2
 
 
+@pytest.mark.parametrize("n", ["100001", "1000000000", "99999999999999999999"])
+def test_tokenize_does_not_fill_up_without_end(n: str, tmp_path: Path, tiny_bert: Path) -> None:
+    options = ("-m", str(tiny_bert), "--padding", "max_length", "--max-length", n)
+    done = kcsearch(tmp_path, "tokenize", "가", *options)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert f"{n} is not in the range 2<=x<=100000" in done.err
+
+
 def test_embed_prints_the_vectors_of_the_encoder(tmp_path: Path, tiny_bert: Path) -> None:
     done = kcsearch(tmp_path, "embed", "안녕", "하이", "-m", str(tiny_bert), "--precision", "fp32")
     assert (done.code, done.err) == (0, "")

@@ -28,7 +28,7 @@ from kcsearch.errors import (
     ModelMismatchError,
 )
 from kcsearch.faiss_index import read_stamp
-from kcsearch.types import Document, Hit
+from kcsearch.types import Document, Hit, Mode
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
 NOUNS = [
@@ -315,6 +315,16 @@ def test_a_listing_is_of_one_moment_whoever_writes_meanwhile(collection: Collect
 def test_a_query_without_words_is_refused(query: str, message: str, collection: Collection) -> None:
     with pytest.raises(InputError, match=message):
         collection.search(query)
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+def test_a_top_k_of_any_size_asks_for_all(mode: Mode, collection: Collection) -> None:
+    n = collection.count()
+    most = collection.search("서울", n, mode=mode)
+    assert most
+    for top_k in (2**31, 2**63 - 1, 2**63, 10**30):
+        assert collection.search("서울", top_k, mode=mode) == most
+        assert len(collection.similar(most[0].key, top_k)) == n - 1
 
 
 def test_a_top_k_below_one_is_refused(collection: Collection) -> None:

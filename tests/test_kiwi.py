@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from doubles import HashEncoder
 from running import kcsearch
 from stored import execute
 
-from kcsearch import Collection, Document, MissingExtraError, ModelMismatchError
+from kcsearch import Collection, Document, MissingExtraError, ModelMismatchError, kiwi
 from kcsearch.analyzer import analyzer_of
 from kcsearch.errors import InputError
 from kcsearch.types import Interpretation
@@ -162,3 +163,23 @@ def test_without_kiwi_the_install_line_is_told(
     done = kcsearch(tmp_path, "query", "서울", "-c", "c")
     assert (done.code, done.out) == (2, "")
     assert done.err == "Error: this needs kiwipiepy: pip install 'kcsearch[ko]'\n"
+
+
+def test_a_kiwi_that_cannot_be_loaded_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("서울은 대한민국의 수도이다", encoding="utf-8")
+    package = tmp_path / "broken" / "kiwipiepy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise OSError('libkiwi.so: no such file')")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.delitem(sys.modules, "kiwipiepy", raising=False)
+    monkeypatch.setattr("kcsearch.kiwi.version", lambda name: "1")
+    kiwi._loaded.cache_clear()
+    line = (
+        "kiwipiepy cannot be loaded (libkiwi.so: no such file). Install it anew: "
+        "pip install --force-reinstall 'kcsearch[ko]'"
+    )
+    done = kcsearch(tmp_path, "index", "a.txt", "-c", "c", "--words", "kiwi")
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {line}\n")
+    assert not (tmp_path / "c").exists()

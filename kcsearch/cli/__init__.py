@@ -9,6 +9,7 @@ import typer
 
 from kcsearch import __version__
 from kcsearch.cli.messages import examples, say
+from kcsearch.cli.printing import print_lines
 from kcsearch.cli.usage import Command, Group
 
 # The module of each command, in the order of the help page.
@@ -38,7 +39,7 @@ MODULES = {
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"kcsearch {__version__}")
+        print_lines([f"kcsearch {__version__}"])
         raise typer.Exit
 
 

@@ -1055,6 +1055,14 @@ KOREAN: dict[str, str] = {
         "{path}:{line}: {kind} 형식의 값은 저장할 수 없습니다. 그 열을 빼십시오"
     ),
     # integrations/
+    (
+        "{package} cannot be loaded ({reason}). Install it anew: "
+        "pip install --force-reinstall 'kcsearch[{extra}]'"
+    ): (
+        "{package} 패키지를 불러올 수 없습니다 ({reason}). 다시 설치하십시오: "
+        "pip install --force-reinstall 'kcsearch[{extra}]'"
+    ),
+    "the name of the collection's folder is empty": "컬렉션 폴더의 이름이 비어 있습니다",
     "this needs {package}: pip install 'kcsearch[{extra}]'": (
         "{package} 패키지가 필요합니다: pip install 'kcsearch[{extra}]'"
     ),

@@ -132,6 +132,7 @@ def tokenize(
         int | None,
         typer.Option(
             min=2,
+            max=100_000,
             metavar="N",
             help=say("Cut to so many pieces, and fill up to them."),
             show_default=False,

@@ -12,12 +12,20 @@ from kcsearch.cli.messages import say
 from kcsearch.cli.output import Format
 from kcsearch.errors import InputError
 
+
+def _folder(word: str) -> Path:
+    if not word:  # Path would take it for the working directory
+        raise InputError("the name of the collection's folder is empty")
+    return Path(word)
+
+
 CollectionOption = Annotated[
     Path | None,
     typer.Option(
         "--collection",
         "-c",
         metavar="DIR",
+        parser=_folder,
         envvar="KCSEARCH_COLLECTION",
         help=say("The collection's folder [default: .kcsearch here or in a folder above]."),
         show_default=False,

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kcsearch.cli.messages import say
+from kcsearch.cli.printing import flush, print_lines
 from kcsearch.display import display_width, visible
 
 # The base of everything that Typer raises about arguments; it has no public name in all versions.
@@ -53,6 +54,9 @@ _NAME_COLUMNS = 26  # a longer name has a line of its own
 class Command(TyperCommand):
     """A command with our help page."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return _printing(super().get_help_option(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(_help_page(self, ctx, formatter.width))
 
@@ -60,8 +64,25 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """Commands under one name, with our help page."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return _printing(super().get_help_option(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(_help_page(self, ctx, formatter.width))
+
+
+def _printing(help_option: Any) -> Any:
+    """The option --help; what it prints goes the way of all output, so that a full disk is told."""
+    if help_option is not None:
+        help_option.callback = _print_help
+    return help_option
+
+
+def _print_help(context: Any, _: Any, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        print_lines([context.get_help()])
+        flush()
+        context.exit()
 
 
 def usage_error(error: Any) -> str:
