@@ -623,7 +623,7 @@ class Collection:
             and {"median": background.center, "spread": background.spread},
             "index": index.kind,
             "bytes": {n: f.stat().st_size for n, f in files.items() if f.exists()},
-            "created_with": settings["created_with"],
+            "created_with": settings.get("created_with"),
         }
 
     def embed_queries(self, queries: Sequence[str]) -> np.ndarray:

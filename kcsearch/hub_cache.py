@@ -26,6 +26,7 @@ SMALL_FILES = (
     "config_sentence_transformers.json",
     "*_Pooling/config.json",
 )
+_LONGEST_NAME = 96  # letters; of a repository, says the hub, and file names have bounds, too
 
 
 def hub_cache() -> Path:
@@ -101,6 +102,9 @@ def _is_offline() -> bool:
 
 
 def looks_like_hub_name(repo: str, revision: str) -> bool:
-    return ".." not in f"{repo}{revision}" and bool(
-        re.fullmatch(r"\w[\w.-]*/\w[\w.-]*@\w[\w./-]*", f"{repo}@{revision}", re.ASCII)
+    is_short = len(repo) <= _LONGEST_NAME and len(revision) <= _LONGEST_NAME
+    return (
+        is_short
+        and ".." not in f"{repo}{revision}"
+        and bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*@\w[\w./-]*", f"{repo}@{revision}", re.ASCII))
     )

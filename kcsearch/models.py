@@ -5,6 +5,7 @@ No model library is imported: a cold query passes through this file.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -55,8 +56,8 @@ def resolve(name: str | Path | None = None, clean: str | None = None) -> ModelFo
 def _find(name: str | Path | None) -> ModelFolder:
     if name is None or name == "bundled":
         return read_folder(BUNDLED, "bundled")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(name))
+    if os.path.isdir(folder):  # unlike Path.is_dir, no error for a name that no file can have
         return read_folder(folder.resolve(), str(folder.resolve()))
     repo, _, revision = str(name).partition("@")
     repo = ALIASES.get(repo, repo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from doubles import HashEncoder
 from stored import execute, made
 
 from kcsearch.collection import Collection
-from kcsearch.errors import KcsearchError
+from kcsearch.errors import CollectionDamagedError, KcsearchError, ModelMismatchError
 from kcsearch.store.text_store import TextStore
+from kcsearch.types import Document
+from kcsearch.upkeep.repairing import repair
 
 
 @pytest.fixture
@@ -27,9 +30,9 @@ def everything(path: Path) -> str:
     """What a look at all of a collection ends with: nothing, or words of ours."""
     try:
         with Collection(path, create=False, encoder=HashEncoder()) as collection:
-            list(collection.list())
-            collection.search("환불 날씨")
-            collection.status()
+            json.dumps([asdict(document) for document in collection.list()])
+            json.dumps([hit.as_dict() for hit in collection.search("환불 날씨")])
+            json.dumps(collection.status())
             collection.verify()
     except KcsearchError as error:
         return str(error)
@@ -59,6 +62,80 @@ def test_metadata_of_any_kind_are_an_error_of_ours(metadata: str, path: Path) ->
 def test_columns_of_any_kind_are_an_error_of_ours(column: str, value: object, path: Path) -> None:
     execute(path, f"UPDATE documents SET {column} = ? WHERE key = 'k3'", value)
     everything(path)
+
+
+@pytest.mark.parametrize("value", ["abc", b"\xff", 1.5, -1], ids=repr)
+@pytest.mark.parametrize("column", ["n_rows", "n_removed", "last_row_id"])
+def test_counts_that_are_none_are_told_and_counted_again(
+    column: str, value: object, path: Path
+) -> None:
+    execute(path, f"UPDATE commits SET {column} = ?", value)
+    assert "the table commits is damaged" in everything(path)
+    assert repair(path, encoder=HashEncoder()).n_kept == 10
+    with Collection(path, create=False, encoder=HashEncoder()) as collection:
+        assert len(collection) == 10
+        assert not any(check.n_wrong for check in collection.verify())
+
+
+@pytest.mark.parametrize("value", [5, "x" * 256, b"", b"\xff"], ids=repr)
+def test_a_vector_that_is_none_is_told_and_not_copied(value: object, path: Path) -> None:
+    execute(path, "UPDATE vectors SET vector = ? WHERE row_id = 4", value)
+    assert "a stored vector does not have 64 numbers" in everything(path)
+    with (
+        Collection(path, create=False, encoder=HashEncoder()) as collection,
+        pytest.raises(CollectionDamagedError, match="does not have 64 numbers"),
+    ):
+        collection.add([Document(collection.get("k3").text, "another")])
+    assert repair(path, encoder=HashEncoder()).n_encoded == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("key", b"\xff"),
+        ("source", b"\xff"),
+        ("line", b"\x00"),
+        ("line", "x"),
+        ("metadata", "[1]"),
+        ("metadata", "null"),
+        ("window_of", b"\xff"),
+    ],
+)
+def test_a_row_of_other_types_is_told_and_set_aside(column: str, value: object, path: Path) -> None:
+    execute(path, f"UPDATE documents SET {column} = ? WHERE row_id = 4", value)
+    with (
+        Collection(path, create=False, encoder=HashEncoder()) as collection,
+        pytest.raises(CollectionDamagedError, match="row 4 is damaged"),
+    ):
+        list(collection.list())
+    assert "row 4 is damaged" in everything(path)
+    report = repair(path, encoder=HashEncoder())
+    assert (report.n_kept, report.n_set_aside) == (9, 1)
+
+
+def test_a_source_of_another_type_is_told_by_the_status(path: Path) -> None:
+    execute(path, "UPDATE documents SET source = ? WHERE row_id = 4", b"\xff")
+    with (
+        Collection(path, create=False, encoder=HashEncoder()) as collection,
+        pytest.raises(CollectionDamagedError, match="row 4 is damaged"),
+    ):
+        collection.status()
+
+
+def test_a_status_needs_no_version(path: Path) -> None:
+    execute(path, "DELETE FROM settings WHERE name = 'created_with'")
+    with Collection(path, create=False, encoder=HashEncoder()) as collection:
+        assert collection.status()["created_with"] is None
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "a/" + "b" * 10_000, "~nobody-has-this-name/x"])
+def test_a_model_of_an_impossible_name_is_no_model(name: str, path: Path) -> None:
+    execute(path, "UPDATE settings SET value = ? WHERE name = 'model_reference'", json.dumps(name))
+    with (
+        Collection(path, create=False) as collection,
+        pytest.raises(ModelMismatchError, match="there is no model"),
+    ):
+        collection.search("환불")
 
 
 def test_a_view_in_the_place_of_a_table_calls_nothing(path: Path) -> None:

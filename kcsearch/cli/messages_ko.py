@@ -696,6 +696,9 @@ KOREAN: dict[str, str] = {
         "메타데이터에 서로게이트 쌍의 반쪽이 있습니다 (문자가 아님)"
     ),
     "metadata must be JSON values: {reason}": "메타데이터는 JSON 값이어야 합니다: {reason}",
+    "{path}: the table commits is damaged. Run `kcsearch repair`, which counts again": (
+        "{path}: commits 표가 손상되었습니다. `kcsearch repair`를 실행하면 다시 셉니다"
+    ),
     "{path}: the table commits is empty": "{path}: commits 표가 비어 있습니다",
     (
         "{path}: row {row_id} is damaged. Run `kcsearch repair`, which keeps every document that "

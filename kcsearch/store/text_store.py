@@ -174,12 +174,12 @@ class TextStore:
         found = self._all(f"{_STATE} ORDER BY commit_id DESC LIMIT 1")
         if not found:
             raise CollectionDamagedError("{path}: the table commits is empty", path=self.path)
-        return StoreState(*found[0])
+        return self._checked_state(found[0])
 
     def state_at(self, token: str) -> StoreState | None:
         """The state that `token` names; None if this store never was in it."""
         found = self._all(f"{_STATE} WHERE token = ?", token)
-        return StoreState(*found[0]) if found else None
+        return self._checked_state(found[0]) if found else None
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -218,11 +218,15 @@ class TextStore:
     def sources(self) -> dict[str | None, int]:
         """Number of rows by source, by name."""
         sql = "SELECT source, count(*) FROM documents GROUP BY source ORDER BY source"
-        return dict(self._all(sql))
+        found = self._all(sql)
+        if not all(isinstance(source, str | None) for source, _ in found):
+            wrong = "SELECT row_id FROM documents WHERE typeof(source) NOT IN ('text', 'null')"
+            raise self._damaged_row(self._one(wrong)[0])
+        return dict(found)
 
     def vectors(self, row_ids: Sequence[int]) -> np.ndarray:
         """float32 (n, dim) in the order of `row_ids`."""
-        found: dict[int, bytes] = {}
+        found: dict[int, object] = {}
         for some in _slices(list(row_ids)):
             marks = ",".join("?" * len(some))
             found.update(
@@ -252,7 +256,9 @@ class TextStore:
                 f"""SELECT text_hash, vector FROM documents JOIN vectors USING (row_id)
                     WHERE text_hash IN ({marks}) GROUP BY text_hash""",
             ):
-                found.update((h, np.frombuffer(v, VECTOR_DTYPE)) for h, v in self._all(sql, *some))
+                rows = self._all(sql, *some)
+                matrix = self._matrix([vector for _, vector in rows])
+                found.update(zip((text_hash for text_hash, _ in rows), matrix, strict=True))
         return found
 
     def lexical(
@@ -476,16 +482,28 @@ class TextStore:
             rows += map(self._stored_row, self._all(sql, *some))
         return rows
 
-    def _matrix(self, blobs: Sequence[bytes]) -> np.ndarray:
+    def _checked_state(self, row: tuple[Any, ...]) -> StoreState:
+        """SQLite keeps any value in any column."""
+        token, *counts = row
+        if not isinstance(token, str) or any(type(n) is not int or n < 0 for n in counts):
+            raise CollectionDamagedError(
+                "{path}: the table commits is damaged. Run `kcsearch repair`, which counts again",
+                path=self.path,
+            )
+        return StoreState(token, *counts)
+
+    def _matrix(self, blobs: Sequence[object]) -> np.ndarray:
         dim = int(self.settings["dim"])
-        if any(len(blob) != dim * VECTOR_DTYPE.itemsize for blob in blobs):
+        vectors = [blob for blob in blobs if isinstance(blob, bytes)]
+        is_whole = all(len(vector) == dim * VECTOR_DTYPE.itemsize for vector in vectors)
+        if len(vectors) < len(blobs) or not is_whole:
             raise CollectionDamagedError(
                 "{path}: a stored vector does not have {dim} numbers. Run `kcsearch repair`, which "
                 "encodes its text again",
                 path=self.path,
                 dim=dim,
             )
-        matrix = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
+        matrix = np.frombuffer(b"".join(vectors), VECTOR_DTYPE).reshape(-1, dim)
         squares = np.einsum("ij,ij->i", matrix, matrix)
         if not ((np.abs(squares - 1) < 2 * LENGTH_TOLERANCE) | (squares == 0)).all():
             raise CollectionDamagedError(
@@ -497,14 +515,16 @@ class TextStore:
 
     def _stored_row(self, row: tuple[Any, ...]) -> StoredRow:
         row_id, key, text, source, line, metadata, text_hash, window_of = row
-        if not isinstance(text, str) or hash_text(text) != text_hash:
+        if not isinstance(text, str) or hash_text(text) != text_hash or not isinstance(key, str):
             raise self._damaged_row(row_id)
+        are_texts = isinstance(source, str | None) and isinstance(window_of, str | None)
         try:
-            return StoredRow(
-                row_id, Document(text, key, source, line, json.loads(metadata)), window_of
-            )
+            fields = json.loads(metadata)
         except (TypeError, ValueError, RecursionError):
             raise self._damaged_row(row_id) from None
+        if not are_texts or not isinstance(line, int | None) or not isinstance(fields, dict):
+            raise self._damaged_row(row_id)
+        return StoredRow(row_id, Document(text, key, source, line, fields), window_of)
 
     def _damaged_row(self, row_id: int) -> CollectionDamagedError:
         return CollectionDamagedError(
