@@ -172,11 +172,14 @@ def test_a_reader_that_goes_away_is_no_error(line: str, folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (141, b"", b"")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("line", ["query 비", "--help", "--version", "query --help", "models -h"])
-def test_a_full_disk_behind_standard_output_is_told(line: str, folder: Path) -> None:
+def test_a_full_disk_behind_standard_output_is_told(
+    line: str, unbuffered: str, folder: Path
+) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    done = in_shell(folder, f"kcsearch {line} > /dev/full")
+    done = in_shell(folder, f"kcsearch {line} > /dev/full", PYTHONUNBUFFERED=unbuffered)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == b"Error: standard output cannot be written (No space left on device)\n"
 

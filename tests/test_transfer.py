@@ -129,6 +129,12 @@ def test_other_programs_read_the_parquet(path: Path, tmp_path: Path) -> None:
         ("text", None, ":1: not a document as `kcsearch export` writes it"),
         ("metadata", "{", ":1: the field 'metadata' is not what"),
         ("metadata", "[1]", ":1: the field 'metadata' is not what"),
+        ("metadata", '{"a": NaN}', ":1: the document cannot be used: metadata must be JSON"),
+        (
+            "metadata",
+            '{"a": ' + "[" * 65 + "]" * 65 + "}",
+            ":1: the document cannot be used: metadata is nested deeper than 64 levels",
+        ),
         ("vector", [1.0], ":1: the document cannot be used: its vector does not have 64"),
         ("vector", "x", ":1: the field 'vector' is not what"),
     ],

@@ -26,7 +26,14 @@ from kcsearch.readers.decoding import TextFile
 from kcsearch.readers.json_records import json_lines
 from kcsearch.store.soundness import vector_fault
 from kcsearch.store.sqlite_file import explained
-from kcsearch.store.text_store import MAX_LINE, VECTOR_DTYPE, NewRow, StoredRow, TextStore
+from kcsearch.store.text_store import (
+    MAX_LINE,
+    VECTOR_DTYPE,
+    NewRow,
+    StoredRow,
+    TextStore,
+    check_metadata,
+)
 from kcsearch.types import MAX_DEPTH, Document, IndexReport
 from kcsearch.upkeep import parquet_file
 
@@ -331,12 +338,17 @@ def _document(record: object, label: str, line: int) -> Document:
         raise _unusable(label, line, "the text of which it is a part has no key")
     if not text or (window_of is None and not text.strip()):  # a window may be white space
         raise _unusable(label, line, "it has no text")
+    metadata = record.get("metadata") or {}
+    try:
+        check_metadata(metadata)
+    except InputError as error:
+        raise _unusable(label, line, str(error)) from None
     return Document(
         normalize(text),
         normalize(record["key"]),
         None if source is None else normalize(source),
         place,
-        record.get("metadata") or {},
+        metadata,
     )
 
 
