@@ -20,6 +20,7 @@ from kcsearch.weight_files import find_weights, tensor_shapes, weight_files
 # of 514 rows holds 512 pieces.
 _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "xmod"}
 
+_MOST_LAYERS = 1000  # before a list of their tensors is made
 
 # sentence-transformers wrote one boolean a mode; its later versions write one name.
 _POOLING_MODES: dict[str, Pooling] = {
@@ -113,6 +114,7 @@ def read_folder(path: Path, reference: str, *, name: str = "", revision: str = "
 def _read_folder(path: Path, reference: str, name: str, revision: str) -> ModelFolder:
     config = read_object(path / "config.json")
     _refuse_foreign_code(path, config)
+    _check_kinds(path / "config.json", config)
     tokenizer_config = read_object(path / "tokenizer_config.json", optional=True)
     declared = read_object(path / "kcsearch.json", optional=True)
     weights, tokenizer = find_weights(path), find_tokenizer(path)
@@ -197,6 +199,25 @@ def _refuse_foreign_code(path: Path, config: dict[str, Any]) -> None:
             "{path}: this model brings its own program code (auto_map), which kcsearch never runs; "
             "choose a model of an architecture that transformers has",
             path=path,
+        )
+
+
+def _check_kinds(file: Path, config: dict[str, Any]) -> None:
+    """Names are names, numbers are numbers, and there are no more layers than a model can have."""
+    for key in ("model_type", "hidden_act", "position_embedding_type"):
+        if not isinstance(config.get(key), str | None):
+            raise ModelError("{file}: {key} must be a name", file=file, key=key)
+    for key, kind in (("layer_norm_eps", int | float), ("pad_token_id", int | None)):
+        if not isinstance(config.get(key, 0), kind):
+            raise ModelError("{file}: {key} must be a number", file=file, key=key)
+    n_layers = config.get("num_hidden_layers")
+    if isinstance(n_layers, int) and n_layers > _MOST_LAYERS:
+        raise ModelError(
+            "{file}: {key} is {n:,}; no model has more than {most:,}",
+            file=file,
+            key="num_hidden_layers",
+            n=n_layers,
+            most=_MOST_LAYERS,
         )
 
 

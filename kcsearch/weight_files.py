@@ -16,6 +16,11 @@ from kcsearch.errors import ModelError
 from kcsearch.json_file import read_object
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there, whole or sharded
+# What comes of a header that is no JSON, or JSON of another kind.
+_NO_HEADER = (
+    *(ValueError, LookupError, AttributeError, TypeError),
+    *(OverflowError, RecursionError),
+)
 
 
 def find_weights(path: Path) -> Path:
@@ -54,9 +59,9 @@ def _safetensors_shapes(path: Path) -> dict[str, list[int]]:
     try:
         tensors = json.loads(header)
         tensors.pop("__metadata__", None)
-        end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
-        shapes = {name: tensor["shape"] for name, tensor in tensors.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        end = max((int(tensor["data_offsets"][1]) for tensor in tensors.values()), default=0)
+        shapes = {name: [int(n) for n in tensor["shape"]] for name, tensor in tensors.items()}
+    except _NO_HEADER as error:
         raise _broken_weights(path) from error
     if 8 + length + end > size:
         raise ModelError(

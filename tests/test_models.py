@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from kcsearch import models
+from kcsearch.engines.safetensors_file import map_tensors
 from kcsearch.errors import ModelError
 from kcsearch.models import resolve
 
@@ -272,6 +273,43 @@ def test_program_code_of_a_model_is_refused(folder: Path) -> None:
 def test_weights_of_another_vocabulary_are_refused(folder: Path) -> None:
     change(folder, "config.json", vocab_size=30_000)
     assert "30000" in error_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("hidden_act", [], "hidden_act must be a name"),
+        ("model_type", [1], "model_type must be a name"),
+        ("layer_norm_eps", "x", "layer_norm_eps must be a number"),
+        ("layer_norm_eps", None, "layer_norm_eps must be a number"),
+        ("pad_token_id", [0], "pad_token_id must be a number"),
+        ("num_hidden_layers", 10**9, "num_hidden_layers is 1,000,000,000"),
+    ],
+)
+def test_a_config_of_other_kinds_is_refused(
+    key: str, value: object, said: str, folder: Path
+) -> None:
+    change(folder, "config.json", **{key: value})
+    assert said in error_of(folder)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[" * 100_000,
+        '{"a": {"data_offsets": [0], "shape": [1]}}',
+        '{"a": {"data_offsets": [0, "x"], "shape": [1]}}',
+        '{"a": {"data_offsets": [0, 1e999], "shape": [1]}}',
+        '{"a": {"data_offsets": [0, 0], "shape": 5}}',
+    ],
+    ids=range(5),
+)
+def test_weights_with_a_header_of_other_kinds_are_refused(header: str, folder: Path) -> None:
+    content = len(header).to_bytes(8, "little") + header.encode()
+    (folder / "model.safetensors").write_bytes(content)
+    assert "is damaged: copy or download it again" in error_of(folder)
+    with pytest.raises(ModelError):
+        map_tensors(folder / "model.safetensors")
 
 
 def test_an_unknown_pooling_is_refused(folder: Path) -> None:

@@ -699,6 +699,11 @@ KOREAN: dict[str, str] = {
     "{path}: the table commits is damaged. Run `kcsearch repair`, which counts again": (
         "{path}: commits 표가 손상되었습니다. `kcsearch repair`를 실행하면 다시 셉니다"
     ),
+    "{file}: {key} must be a name": "{file}: {key}은(는) 이름이어야 합니다",
+    "{file}: {key} must be a number": "{file}: {key}은(는) 숫자여야 합니다",
+    "{file}: {key} is {n:,}; no model has more than {most:,}": (
+        "{file}: {key}이(가) {n:,}입니다. {most:,}보다 큰 모델은 없습니다"
+    ),
     "{path}: the table commits is empty": "{path}: commits 표가 비어 있습니다",
     (
         "{path}: row {row_id} is damaged. Run `kcsearch repair`, which keeps every document that "

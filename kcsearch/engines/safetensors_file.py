@@ -38,7 +38,10 @@ def map_tensors(path: Path) -> dict[str, np.ndarray]:
         }
     except OSError as error:
         raise ModelError("{path}: {reason}", path=path, reason=error.strerror or error) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError),
+        *(OverflowError, RecursionError),
+    ) as error:
         raise ModelError(
             "{path}: not a whole safetensors file ({reason}); fetch it again",
             path=path,
