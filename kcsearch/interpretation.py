@@ -19,7 +19,7 @@ from kcsearch.hangul import (
 from kcsearch.store.text_store import TextStore
 from kcsearch.types import Interpretation
 
-HANGUL = re.compile("[가-힣]{2,}")
+_HANGUL = re.compile("[가-힣]{2,}")
 Found = tuple[int, float, str]  # row id, score, what the letters stand for there
 
 
@@ -62,7 +62,7 @@ def _joined(query: str, store: TextStore) -> str:
     for word in words[1:]:
         one, two = fold(joined[-1]), fold(word)
         is_split_wrongly = (
-            HANGUL.fullmatch(one + two) is not None
+            _HANGUL.fullmatch(one + two) is not None
             and store.holds_phrase(bigrams(one + two))
             and not store.holds_phrase([*bigrams(one), *bigrams(two)])
         )

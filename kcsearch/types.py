@@ -37,6 +37,16 @@ class Document:
     line: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def as_dict(self) -> dict[str, Any]:
+        """As `get`, `list` and `export` print it."""
+        return {
+            "key": self.key,
+            "text": self.text,
+            "source": self.source,
+            "line": self.line,
+            "metadata": dict(self.metadata),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

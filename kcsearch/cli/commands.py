@@ -248,10 +248,8 @@ def _answers(
 
 
 def _tell_interpretation(asked: Interpretation) -> None:
-    is_respaced = asked.text.split() != asked.query.split() and (
-        "".join(asked.text.split()) == "".join(asked.query.split())
-    )
-    if is_respaced or (asked.text != asked.query and is_choseong_query(asked.query)):
+    has_its_letters = "".join(asked.text.split()) == "".join(asked.query.split())
+    if asked.text != asked.query and (has_its_letters or is_choseong_query(asked.query)):
         tell(say("{query} is read as {text}"), query=asked.query, text=asked.text)
     elif asked.text != asked.query:
         tell(

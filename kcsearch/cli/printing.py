@@ -142,30 +142,22 @@ def print_documents(documents: Iterable[Document], format: output.Format) -> int
         return n_printed
     found = list(documents)
     if format == "json":
-        print_lines([output.as_json([_fields(document) for document in found])])
+        print_lines([output.as_json([document.as_dict() for document in found])])
     elif found and format == "table":
         rows = [[document.key or "", document.text] for document in found]
         print_lines([output.as_table(rows, [say("key"), say("text")], _width())])
     elif found:
         delimiter = "," if format == "csv" else "\t"
-        print_lines([output.as_csv([_fields(d) for d in found], delimiter=delimiter)])
+        print_lines(
+            [output.as_csv([document.as_dict() for document in found], delimiter=delimiter)]
+        )
     return len(found)
 
 
 def _one_record(document: Document, format: output.Format) -> str:
     if format == "plain":
         return "\n".join(map(visible, document.text.split("\n")))
-    return output.as_json_lines([_fields(document)])
-
-
-def _fields(document: Document) -> dict[str, Any]:
-    return {
-        "key": document.key,
-        "text": document.text,
-        "source": document.source,
-        "line": document.line,
-        "metadata": dict(document.metadata),
-    }
+    return output.as_json_lines([document.as_dict()])
 
 
 class JsonOutput:

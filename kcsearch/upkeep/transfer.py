@@ -94,7 +94,7 @@ def _documents(store: TextStore, row_ids: np.ndarray) -> Iterator[Record]:
         parts = list(rows)
         document = parts[0].document
         text = "".join(row.document.text for row in parts)
-        yield _fields(replace(document, key=parts[0].whole_key, text=text))
+        yield replace(document, key=parts[0].whole_key, text=text).as_dict()
 
 
 def _with_vectors(store: TextStore, row_ids: np.ndarray, vectors: bool = True) -> Iterator[Record]:
@@ -102,7 +102,7 @@ def _with_vectors(store: TextStore, row_ids: np.ndarray, vectors: bool = True) -
     for some in _blocks(row_ids):
         found = store.vectors(some) if vectors else np.empty((len(some), 0), VECTOR_DTYPE)
         for row, vector in zip(_rows(store, np.array(some)), found, strict=True):
-            record = {**_fields(row.document), "window_of": row.window_of}
+            record = {**row.document.as_dict(), "window_of": row.window_of}
             # float() of a float32 has up to 17 digits that say nothing: nine give it back.
             numbers = [float(f"{number:.9g}") for number in vector.tolist()]
             yield {**record, "vector": numbers} if vectors else record
@@ -129,16 +129,6 @@ def _rows(store: TextStore, row_ids: np.ndarray) -> Iterator[StoredRow]:
 
 def _blocks(row_ids: np.ndarray) -> Iterator[list[int]]:
     return (row_ids[i : i + _BLOCK].tolist() for i in range(0, len(row_ids), _BLOCK))
-
-
-def _fields(document: Document) -> dict[str, Any]:
-    return {
-        "key": document.key,
-        "text": document.text,
-        "source": document.source,
-        "line": document.line,
-        "metadata": dict(document.metadata),
-    }
 
 
 def _origin(store: TextStore) -> dict[str, Any]:
