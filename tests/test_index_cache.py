@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
 
 from kcsearch import faiss_index, index_cache
 from kcsearch.errors import CollectionDamagedError
-from kcsearch.faiss_index import FaissIndex, check_file, read_stamp
+from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file, read_stamp
 from kcsearch.index_cache import IndexCache
 from kcsearch.store.text_store import NewRow, TextStore
 from kcsearch.types import Document
@@ -341,7 +342,8 @@ class Events(RuleBasedStateMachine):
         fresh = self.file.with_suffix(".copy")  # a mapped file is never written in place
         shutil.copy(self.file, fresh)
         if len(fresh.read_bytes()) > 1000 or how == "missing":
-            spoil(fresh, how)
+            with suppress(StaleIndexError):  # spoilt before: it has no state to be forged
+                spoil(fresh, how)
         self.file.unlink()
         if fresh.exists():
             fresh.rename(self.file)
