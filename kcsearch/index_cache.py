@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,25 +64,23 @@ class IndexCache:
     def save(self, store: TextStore, *, whole: bool = False) -> bool:
         """Write the file if it is behind and that is due; whole: in any case, from the vectors.
 
-        The caller holds the write lock. Returns whether a file was written.
+        The caller holds the write lock. Returns whether a file was written. It is mapped then, so
+        that a process that wrote it holds no vectors.
         """
         state = store.state()
-        index = self.current(store)
-        n_outside = index.n_outside_base
-        if whole or (
-            n_outside and (state.n_rows <= _QUICK_TO_BUILD or _too_many(n_outside, state))
-        ):
-            self._build(store, state)
-            index = self.current(store)
-        if not whole and (index.n_outside_base or self._saved_token(store) == state.token):
+        if self._index is None:
+            self._load(store)  # or a damaged file would pass for a good one
+        if not whole and not _is_worth_writing(self._n_behind(store, state), state):
             return False
-        stamp = {
-            "collection": store.settings["collection_id"],
-            "whitening": SearchSpace(store).id,
-            "token": state.token,
-            "background": _packed(self._background),
-        }
-        index.save(self.path, stamp)
+        index, self._index = self._index, None
+        if index is not None and self._token == state.token and not (whole or index.n_outside_base):
+            index.save(self.path, _stamp(store, self._token, self._background))
+        else:
+            del index
+            sample = sample_of(store, SearchSpace(store))
+            stamp = _stamp(store, state.token, _background_of(sample))
+            write(store, state, self.path, stamp, sample)
+        self._load(store)
         return True
 
     def save_now_and_then(self, store: TextStore) -> None:
@@ -95,12 +93,16 @@ class IndexCache:
 
     def is_due(self, store: TextStore) -> bool:
         """Whether so many rows lie outside the file that a new one is worth its while."""
-        saved = store.state_at(self._saved_token(store))
         state = store.state()
+        n_behind = self._n_behind(store, state)
+        return state.n_rows > _MAX_OUTSIDE if n_behind is None else _too_many(n_behind, state)
+
+    def _n_behind(self, store: TextStore, state: StoreState) -> int | None:
+        """How many rows came and went since the file was written; None if it is no use."""
+        saved = store.state_at(self._saved_token(store))
         if saved is None:
-            return state.n_rows > _MAX_OUTSIDE
-        n_outside = state.last_row_id - saved.last_row_id + state.n_removed - saved.n_removed
-        return _too_many(n_outside, state)
+            return None
+        return state.last_row_id - saved.last_row_id + state.n_removed - saved.n_removed
 
     def _load(self, store: TextStore) -> None:
         identity = file_identity(self.path)
@@ -131,10 +133,9 @@ class IndexCache:
         self._build(store, state)
 
     def _build(self, store: TextStore, state: StoreState) -> None:
-        self._index, self._token = build(store, state), state.token
         sample = sample_of(store, SearchSpace(store))
-        random = np.random.default_rng(0)
-        self._background = background(sample, random) if len(sample) else None
+        self._index, self._token = build(store, state, sample), state.token
+        self._background = _background_of(sample)
 
     def _saved_token(self, store: TextStore) -> str:
         if self._refused is not None and self._refused == file_identity(self.path):
@@ -162,6 +163,15 @@ def shows_lost_commit(path: Path, store: TextStore) -> bool:
         return False
     with closing(TextStore(store.path)) as now:  # `store` may show a moment before that commit
         return now.state_at(token) is None and before == file_identity(path)
+
+
+def _stamp(store: TextStore, token: str, measured: Background | None) -> dict[str, Any]:
+    return {
+        "collection": store.settings["collection_id"],
+        "whitening": SearchSpace(store).id,
+        "token": token,
+        "background": _packed(measured),
+    }
 
 
 def _packed(measured: Background | None) -> dict[str, Any] | None:
@@ -192,21 +202,47 @@ def _is_of(stamp: Mapping[str, Any], store: TextStore) -> bool:
     return (stamp.get("collection"), stamp.get("whitening")) == ours
 
 
-def build(store: TextStore, state: StoreState) -> FaissIndex:
+def build(store: TextStore, state: StoreState, sample: np.ndarray) -> FaissIndex:
     """A new index of all stored vectors. Raises CollectionDamagedError if some are missing."""
     space = SearchSpace(store)
-    index = FaissIndex.build(
-        space.dim, state.n_rows, sample_of(store, space), space.vectors_after(0)
+    return FaissIndex.build(space.dim, state.n_rows, sample, _all_vectors(store, space, state))
+
+
+def write(
+    store: TextStore, state: StoreState, path: Path, stamp: Mapping[str, Any], sample: np.ndarray
+) -> None:
+    """The file of a new index of all stored vectors, none of which is held. Raises likewise."""
+    space = SearchSpace(store)
+    FaissIndex.write(
+        path, stamp, space.dim, state.n_rows, sample, lambda: _all_vectors(store, space, state)
     )
-    if len(index) != state.n_rows:
+
+
+def _all_vectors(
+    store: TextStore, space: SearchSpace, state: StoreState
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    n_vectors = 0
+    for row_ids, vectors in space.vectors_after(0):
+        n_vectors += len(row_ids)
+        yield row_ids, vectors
+    if n_vectors != state.n_rows:
         raise CollectionDamagedError(
             "{path}: {n_rows} documents but {n_vectors} vectors. Run `kcsearch repair`, which "
             "keeps every document that is whole",
             path=store.path,
             n_rows=state.n_rows,
-            n_vectors=len(index),
+            n_vectors=n_vectors,
         )
-    return index
+
+
+def _background_of(sample: np.ndarray) -> Background | None:
+    return background(sample, np.random.default_rng(0)) if len(sample) else None
+
+
+def _is_worth_writing(n_behind: int | None, state: StoreState) -> bool:
+    if not n_behind:
+        return n_behind is None
+    return state.n_rows <= _QUICK_TO_BUILD or _too_many(n_behind, state)
 
 
 def _too_many(n_outside: int, state: StoreState) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from kcsearch import faiss_index
 from kcsearch.faiss_index import FaissIndex, StaleIndexError, check_file, read_stamp
 
+Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 STAMP = {"collection": "c0ffee", "token": "5eed"}
 
 
@@ -205,6 +208,56 @@ def test_nothing_is_left_behind_when_a_file_cannot_be_written(tmp_path: Path) ->
     with pytest.raises(OSError, match="taken"):
         index.save(tmp_path / "taken", STAMP)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def in_blocks(vectors: np.ndarray, size: int = 100) -> Blocks:
+    ids = np.arange(1, len(vectors) + 1)
+    return lambda: ((ids[i : i + size], vectors[i : i + size]) for i in range(0, len(ids), size))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 100, 101, 997])
+@pytest.mark.parametrize("dim", [8, 24, 64])
+@pytest.mark.usefixtures("rabitq")
+def test_a_file_written_of_blocks_is_that_of_an_index_in_memory(
+    n_rows: int, dim: int, tmp_path: Path
+) -> None:
+    vectors, path = unit_rows(n_rows, dim), tmp_path / "vectors.faiss"
+    built(vectors).save(tmp_path / "whole.faiss", STAMP)
+    FaissIndex.write(path, STAMP, dim, n_rows, vectors, in_blocks(vectors))
+    assert path.read_bytes() == (tmp_path / "whole.faiss").read_bytes()
+    assert check_file(path)["n"] == n_rows
+
+
+@pytest.mark.usefixtures("rabitq")
+def test_a_file_that_cannot_be_written_to_its_end_leaves_the_one_before(tmp_path: Path) -> None:
+    vectors, path = unit_rows(900), tmp_path / "vectors.faiss"
+    built(vectors[:200]).save(path, STAMP)
+    before, n_calls = path.read_bytes(), 0
+
+    def broken() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        nonlocal n_calls
+        n_calls += 1
+        yield from itertools.islice(in_blocks(vectors)(), 9 if n_calls == 1 else 4)
+        if n_calls == 2:
+            raise ValueError("row 401 is damaged")
+
+    with pytest.raises(ValueError, match="row 401"):
+        FaissIndex.write(path, STAMP, 32, 900, vectors, broken)
+    assert ([p.name for p in tmp_path.iterdir()], n_calls) == (["vectors.faiss"], 2)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("rabitq")
+def test_a_full_disk_is_told_as_the_system_tells_it(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    vectors, limits = unit_rows(9000), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            FaissIndex.write(tmp_path / "v.faiss", STAMP, 32, 9000, vectors, in_blocks(vectors))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module", params=["exact", "rabitq"])

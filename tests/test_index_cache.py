@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,18 @@ def cache(tmp_path: Path, store: TextStore) -> IndexCache:
 
 @pytest.fixture
 def n_built(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each base had that was built since."""
+    """How many rows each base had that was built since, in memory or in the file."""
     built: list[int] = []
-    build = index_cache.build
 
-    def counting(store: TextStore, state: Any) -> FaissIndex:
-        built.append(state.n_rows)
-        return build(store, state)
+    def counted(build: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(store: TextStore, state: Any, *others: Any) -> Any:
+            built.append(state.n_rows)
+            return build(store, state, *others)
 
-    monkeypatch.setattr(index_cache, "build", counting)
+        return counting
+
+    for name in ("build", "write"):
+        monkeypatch.setattr(index_cache, name, counted(getattr(index_cache, name)))
     return built
 
 
@@ -136,7 +140,23 @@ def test_rows_that_came_and_went_leave_a_file_with_the_new_token(
     remove(store, "k30")
     assert cache.save(store)
     assert read_stamp(cache.path)["token"] == store.state().token
-    assert (shown(IndexCache(cache.path), store), n_built) == (list(range(1, 31)), [])
+    assert (shown(IndexCache(cache.path), store), n_built) == (list(range(1, 31)), [30])
+
+
+def test_who_wrote_the_file_maps_it_and_holds_no_rows(
+    cache: IndexCache, store: TextStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an index in memory would hold is read from the file that was written."""
+    monkeypatch.setattr(faiss_index, "EXACT_LIMIT", 10)
+    store.write(add=new_rows(20, first=30))
+
+    def unwanted(*args: Any) -> FaissIndex:
+        raise AssertionError("built in memory")
+
+    monkeypatch.setattr(FaissIndex, "build", unwanted)
+    assert cache.save(store)
+    assert cache.current(store).kind == "rabitq"
+    assert shown(cache, store) == list(range(1, 51))
 
 
 def test_a_collection_that_is_emptied_has_an_empty_file(
