@@ -12,6 +12,8 @@ pytest.importorskip("scipy", reason="training needs scipy: pip install 'kcsearch
 
 import torch
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertModel, BertTokenizer
 
 from training import (
@@ -181,6 +183,50 @@ def test_a_hurried_sentence_keeps_its_letters_but_for_particles_and_one_slip() -
     assert "환불은 언제 되나요?" not in made
     assert {alterations.misspell("됐다", rng) for _ in range(9)} == {"됫다"}
     assert alterations.misspell("가나다 abc", rng) is None
+
+
+def test_a_statement_becomes_a_question_that_shares_its_words() -> None:
+    rng = random.Random(1)
+    sentence = "임시정부는 1919년 4월 상하이에서 독립운동가들이 세웠다."
+    made = {alterations.asked(sentence, rng) for _ in range(50)}
+    assert len(made) > 40
+    assert sentence not in made
+    for question in made - {None}:
+        assert question is not None
+        assert set(question.split()[:2]) <= {*sentence.split(), "독립운동가들이", "세웠"}, question
+        assert not question.endswith("세웠다.")
+    assert sum("?" in (question or "") for question in made) > 30
+    assert alterations.asked("너무 짧은 문장이다.", rng) is None
+
+
+@pytest.mark.parametrize(("n_rows", "n"), [(100, 32), (100, 3), (5, 32), (1, 8), (8, 8)])
+def test_runs_are_of_neighbouring_rows_and_in_range(n_rows: int, n: int) -> None:
+    for seed in range(20):
+        rows = ragged.draw_runs(np.random.default_rng(seed), n_rows, n, 8)
+        assert 0 <= rows.min() <= rows.max() < n_rows
+        assert len(rows) == len(set(rows.tolist()))
+        alone = [row for row in rows if not {row - 1, row + 1} & set(rows.tolist())]
+        assert n_rows == 1 or not alone
+
+
+def test_questions_are_asked_of_whole_paragraphs_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "mono").mkdir()
+    texts = [
+        f"{word * 3} " * 30 + "끝이다. 그리고 이 문장은 열 글자보다 길다." for word in "가나다라"
+    ]
+    texts.insert(2, "짧은 글이다.")
+    lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    (tmp_path / "mono" / "kowiki.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    vocabulary = {"[PAD]": 0, "[UNK]": 1} | {word * 3: i for i, word in enumerate("가나다라", 2)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    columns = pieces.asked(tokenizer, tmp_path, seed=1)
+    paragraphs = list(ragged.Ragged.from_columns(columns, "b").rows())
+    first = [int(row[0]) for row in paragraphs]
+    assert first == sorted(first)
+    assert {2, 5} <= set(first) <= {2, 3, 4, 5}  # no rule fits every sentence
+    assert all((row == row[0]).sum() == 30 for row in paragraphs)
+    assert columns["run"].tolist() == [8]
 
 
 def test_own_texts_are_groups_of_different_texts_and_whole_triples() -> None:

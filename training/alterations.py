@@ -208,6 +208,39 @@ def hurried(sentence: str, rng: random.Random) -> str | None:
     return made if made != sentence else None
 
 
+STATED = re.compile(
+    "(하였다|했다|되었다|됐다|이었다|였다|있었다|있다|이다|한다|된다|았다|었다|하다|다)[.!?…]*$"
+)
+ASKED_FOR = (
+    "것", "사람", "곳", "해", "때", "이름", "날", "이유", "인물", "나라", "수", "단체",
+    "책", "작품",
+)  # fmt: skip
+ASKING = ("은?", "는?", "은 무엇인가?", "은 누구인가?", "은 어디인가?", "은 언제인가?", "?", "")
+
+
+def asked(sentence: str, rng: random.Random) -> str | None:
+    """A statement as a question that it answers: one to three words are gone, others left out.
+
+    A caricature of a question (… 1989년 대표로 파견된 인물은?), but one that shares the rare words
+    of the passage that answers it, as real ones do.
+    """
+    words = sentence.split()
+    if not 5 <= len(words) <= 40:
+        return None
+    place, n_gone = rng.randrange(len(words) - 1), rng.choice((1, 1, 2, 3))
+    left = words[:place] + (words[place + n_gone :] or words[-1:])
+    share = rng.uniform(0.45, 1)
+    kept = [word for word in left[:-1] if rng.random() < share]
+    if len(kept) < 2:
+        return None
+    if verb := STATED.sub("", left[-1].rstrip(".")):
+        kept.append(verb + rng.choice(("한", "된", "인", "했던", "은", "")))
+    if rng.random() < 0.8:
+        noun = rng.choice(ASKED_FOR)
+        return " ".join(kept) + f" {noun}" + rng.choice(ASKING)
+    return " ".join(kept) + rng.choice(ASKING)
+
+
 SAME: tuple[Change, ...] = (
     move_phrase, move_phrase, replace_last(OTHER_STYLE), drop_particles, other_spacing,
 )  # fmt: skip

@@ -269,6 +269,26 @@ def hurried(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
     return encode_two(tokenizer, found)
 
 
+def asked(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
+    """A sentence of a Wikipedia paragraph as a question, and the whole paragraph.
+
+    Rows stand as in their articles; column `run`: draw so many at a time, and the paragraphs of an
+    article are near misses of each other.
+    """
+    rng = random.Random(f"{seed} asked")
+    found = []
+    for row in corpus.rows(folder, "mono", "kowiki"):
+        sentences = [one for one in split_sentences(row["text"]) if len(one) >= 15]
+        if len(row["text"]) < 120 or not sentences:
+            continue
+        if question := alterations.asked(rng.choice(sentences), rng):
+            found.append((question, row["text"]))
+    columns = encode_two(tokenizer, [(question, text) for question, text in found])
+    texts = [found[row][1] for row in columns["kept"]]
+    whole = encode(tokenizer, texts, max_characters=MAX_CHARACTERS)
+    return columns | whole.columns("b") | {"run": np.array([8])}
+
+
 def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
     """Sentences, the same in another form, and the like that say something else (columns c)."""
     rng = random.Random(f"{seed} altered")
@@ -306,6 +326,7 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "nli": lambda: nli(tokenizer, folder),
         "inference": lambda: inference(tokenizer, folder),
         "pawsx": lambda: pawsx(tokenizer, folder),
+        "asked": lambda: asked(tokenizer, folder, seed),
         "altered": lambda: altered(tokenizer, folder, seed),
         "hurried": lambda: hurried(tokenizer, folder, seed),
         "triples": lambda: triples(tokenizer),

@@ -55,6 +55,14 @@ class Ragged:
         return Ragged(self.flat[index], offsets)
 
 
+def draw_runs(rng: np.random.Generator, n_rows: int, n: int, run: int) -> np.ndarray:
+    """At most `n` of `n_rows` row numbers, in runs of `run` neighbours: int64, ascending."""
+    run = min(run, n_rows)
+    n_places = n_rows - run + 1
+    starts = rng.choice(n_places, min(n_places, max(1, n // run)), replace=False)
+    return np.unique(starts[:, None] + np.arange(run))
+
+
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays beside `path` and rename, so that a cut-off run leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)

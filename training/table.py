@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from kcsearch.finetuning.losses import contrast, cosent
-from training.ragged import Ragged, read_npz, write_npz
+from training.ragged import Ragged, draw_runs, read_npz, write_npz
 from training.vocabulary import N_SPECIAL
 
 # Share of the steps that each set gets (halves apart: `halves_share` of all steps).
@@ -43,6 +43,7 @@ class Settings:
     rate: float = 0.003
     temperature: float = 0.05
     max_pieces: int = 96
+    whole_pieces: int = 256  # of passages drawn in runs
     cosent_scale: float = 20.0  # of CoSENT, su.jianlin 2022
     common: float = 3e-4  # a piece of frequency p starts with length common / (common + p)
     seed: int = 1
@@ -101,16 +102,20 @@ class PairSet:
         self.hashes = {side: row_hashes(self.columns, side) for side in "ab"}
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Choose the rows of a batch; of a grouped set one row a group."""
+        """Choose the rows of a batch; of a grouped set one row a group, of others some in runs."""
         if "group" in self.columns:
             order = rng.permutation(self.n_rows)
             _, first = np.unique(self.columns["group"][order], return_index=True)
             return order[first][: self.batch]
+        if "run" in self.columns:
+            return draw_runs(rng, self.n_rows, self.batch, int(self.columns["run"][0]))
         return rng.choice(self.n_rows, min(self.batch, self.n_rows), replace=False)
 
     def loss(self, table: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Loss of a fresh batch, a scalar."""
-        rows, cut = self.draw(rng), self.settings.max_pieces
+        rows = self.draw(rng)
+        is_whole = "run" in self.columns
+        cut = self.settings.whole_pieces if is_whole else self.settings.max_pieces
         a, b = (embed(table, texts_of(self.columns, side, rows, cut)) for side in "ab")
         if "score" in self.columns:
             scores = torch.from_numpy(self.columns["score"][rows])

@@ -23,7 +23,7 @@ from kcsearch.finetuning.forward import embed
 from kcsearch.finetuning.losses import contrast, cosent, nearer
 from kcsearch.finetuning.run import Pace, Run
 from training.model_folder import write_model_folder
-from training.ragged import Ragged, read_npz, write_npz
+from training.ragged import Ragged, draw_runs, read_npz, write_npz
 from training.table import embed as embed_by_table
 from training.table import row_hashes, texts_of
 
@@ -94,12 +94,14 @@ class TextSet:
         return int(self.settings.tokens / mean)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: random ones, one a group, or some with their neighbours."""
+        """Rows of a batch: random ones, one a group, some in runs or with their neighbours."""
         n = min(self.batch_size(), self.n_rows)
         if "group" in self.columns:
             order = rng.permutation(self.n_rows)
             _, first = np.unique(self.columns["group"][order], return_index=True)
             return rng.permutation(order[first])[:n]
+        if "run" in self.columns:
+            return draw_runs(rng, self.n_rows, n, int(self.columns["run"][0]))
         if self.neighbours is None:
             return rng.choice(self.n_rows, n, replace=False)
         assert self.members is not None
