@@ -18,7 +18,7 @@ from kcsearch.errors import InputError
 from kcsearch.finetuning.examples import Given, Passage, Triple, examples
 from kcsearch.finetuning.forward import embed
 from kcsearch.finetuning.losses import contrast, cosent, nearer
-from kcsearch.finetuning.run import Pace
+from kcsearch.finetuning.run import LEAST_SCALE, Pace, Run, step_scale
 from kcsearch.finetuning.trainer import Trainer, TrainingOptions
 from kcsearch.types import Document, Pooling
 
@@ -93,6 +93,31 @@ def test_losses_by_hand() -> None:
 def test_the_rate_rises_and_falls() -> None:
     pace = Pace(steps=10, rate=1.0, warmup=2)
     assert [pace.at(step) for step in (0, 1, 2, 6, 9)] == [0.5, 1.0, 1.0, 0.5, 0.125]
+
+
+def test_a_matrix_moves_by_its_size_and_a_vector_as_the_rate_says() -> None:
+    rng = torch.Generator().manual_seed(0)
+    usual = 0.04 * torch.randn(200, 200, generator=rng)
+    assert step_scale(usual) == pytest.approx(1, abs=0.02)
+    assert step_scale(25 * usual) == pytest.approx(25 * step_scale(usual))
+    assert step_scale(torch.zeros(5, 5)) == LEAST_SCALE
+    assert step_scale(torch.full((5,), 9.0)) == 1
+
+
+def test_a_step_of_the_run_is_the_rate_times_that_scale(tmp_path: Path) -> None:
+    """Adam's first step moves every number by the rate."""
+    model = torch.nn.Linear(4, 3)
+    torch.nn.init.constant_(model.weight, 0.4)
+    before = [w.detach().clone() for w in model.parameters()]
+    run = Run(
+        model, lambda rng: model(torch.ones(1, 4)).sum(), Pace(10, 1e-3), tmp_path / "c.pt",
+        seed=1, mark="",
+    )  # fmt: skip
+    run.one_step()
+    moved = [
+        (old - new).abs().mean().item() for old, new in zip(before, model.parameters(), strict=True)
+    ]
+    assert moved == pytest.approx([1e-2, 1e-3], rel=1e-3)
 
 
 def test_a_killed_run_resumed_ends_where_an_unbroken_one_does(

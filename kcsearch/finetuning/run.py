@@ -36,6 +36,25 @@ class Pace:
         return self.rate * (self.steps - step) / max(self.steps - self.warmup, 1)
 
 
+TYPICAL_SIZE = 0.04  # root mean square of a matrix of kcbert-base and its like
+LEAST_SCALE = 0.25  # or a matrix of zeros would never move
+
+_STEPS = 2  # raise it when steps are made otherwise: earlier checkpoints are refused then
+
+
+def step_scale(weights: Tensor) -> float:
+    """What the learning rate is multiplied by: a matrix of larger numbers moves by larger steps.
+
+    Adam moves every number alike, which is much for a matrix of tiny ones and little for rows of
+    norm sqrt(width), as the bundled model's embeddings are. The scale is that of Adafactor (Shazeer
+    and Stern 2018, arXiv:1804.04235, section 8), 1 for a matrix of usual size and for vectors.
+    """
+    if weights.dim() < 2:
+        return 1.0
+    size = float(weights.detach().float().square().mean().sqrt())
+    return max(size / TYPICAL_SIZE, LEAST_SCALE)
+
+
 class Run:
     """Adam over a model, a step at a time.
 
@@ -59,13 +78,14 @@ class Run:
         autocast: bool = False,
     ) -> None:
         self.model, self.pace, self.checkpoint = model, pace, checkpoint
-        self.seed, self.mark, self.step = seed, mark, 0
+        self.seed, self.mark, self.step = seed, f"{mark}, steps {_STEPS}", 0
         self.best: dict[str, Tensor] | None = None
         self.best_score, self.n_worse = -np.inf, 0
         self._is_whole = True  # not in the midst of a step
         self._loss_of, self._score_of = loss_of, score_of
         self._score_every, self._patience, self._autocast = score_every, patience, autocast
-        self._adam = torch.optim.AdamW(model.parameters(), lr=pace.rate, weight_decay=0.0)
+        groups = [{"params": [w], "scale": step_scale(w)} for w in model.parameters()]
+        self._adam = torch.optim.AdamW(groups, lr=pace.rate, weight_decay=0.0)
         if checkpoint.is_file():
             self._load()
 
@@ -106,7 +126,7 @@ class Run:
         """Train on one batch, and look at the score where it is time; returns the loss."""
         generator = np.random.default_rng((self.seed, self.step))
         for group in self._adam.param_groups:
-            group["lr"] = self.pace.at(self.step)
+            group["lr"] = self.pace.at(self.step) * group["scale"]
         device = next(self.model.parameters()).device
         self.model.train()
         with torch.random.fork_rng():
