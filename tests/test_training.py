@@ -318,3 +318,19 @@ def test_an_average_weighs_each_table_and_needs_a_weight_for_each(tmp_path: Path
         average.main([*tables, "--weight", "1"])
     with pytest.raises(ValueError, match="different shapes"):
         average.weighted_sum([np.zeros((1, 2)), np.zeros((2, 2))], [0.5, 0.5])
+
+
+def test_a_difference_is_of_the_same_questions_for_both() -> None:
+    """Where one is better by as much at every question, chance has no part in it."""
+    worse = np.random.default_rng(0).random(50)
+    figures = {
+        name: {"set": {"mean": measure.with_interval(lambda i, v=values: float(v[i].mean()), 50)}}
+        for name, values in (("old", worse), ("new", worse + 0.25))
+    }
+    gained = measure.differences(figures["new"], figures["old"])["set"]["mean"]
+    assert [gained[key] for key in ("value", "low", "high")] == pytest.approx([0.25] * 3)
+    width = figures["old"]["set"]["mean"]["high"] - figures["old"]["set"]["mean"]["low"]
+    assert width > 0.05
+    assert measure.without_resampled({"set": {"mean": gained}})["set"]["mean"].keys() == {
+        "value", "low", "high", "n",
+    }  # fmt: skip

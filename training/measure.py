@@ -3,8 +3,10 @@
     python -m training.measure --eval DIR --model kcsearch/model [--pooling pooler] --json FILE
     python -m training.measure --eval DIR --table WORK/table.npz --tokenizer WORK/tokenizer.json
     python -m training.measure --eval DIR --bigrams
+    python -m training.measure --eval DIR --model NEW --against kcsearch/model
 
-A model runs in plain transformers, fp32. Intervals are bootstrapped over the questions or pairs.
+A model runs in plain transformers, fp32. Intervals are bootstrapped over the questions or pairs;
+those of a difference over the same ones for both.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -20,7 +23,8 @@ from scipy.stats import rankdata
 from training.embedders import Embed, bigram_embedder, model_embedder, table_embedder
 
 Rows = list[dict[str, object]]
-Figure = dict[str, float]
+Figure = dict[str, Any]  # value, low, high, n, and resampled: the statistic of each resampling
+Figures = dict[str, dict[str, Figure]]  # by set and measure
 N_BOOTSTRAP = 1_000
 
 
@@ -49,8 +53,12 @@ def with_interval(statistic: Callable[[np.ndarray], float], n: int) -> Figure:
     """The statistic of all n items, and the 2.5 and 97.5 percentiles over resampled items."""
     rng = np.random.default_rng(0)
     resampled = [statistic(rng.integers(n, size=n)) for _ in range(N_BOOTSTRAP)]
+    return figure(statistic(np.arange(n)), np.array(resampled), n)
+
+
+def figure(value: float, resampled: np.ndarray, n: int) -> Figure:
     low, high = np.percentile(resampled, [2.5, 97.5])
-    return {"value": statistic(np.arange(n)), "low": float(low), "high": float(high), "n": n}
+    return {"value": value, "low": float(low), "high": float(high), "n": n, "resampled": resampled}
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -173,9 +181,7 @@ def measure_minimal_pairs(embed: Embed, data: Path) -> dict[str, Figure]:
     return figures
 
 
-def measure_all(
-    embed: Embed, folder: Path, data: Path, held_out: bool = False
-) -> dict[str, dict[str, Figure]]:
+def measure_all(embed: Embed, folder: Path, data: Path, held_out: bool = False) -> Figures:
     """Every set by its name."""
     figures = {
         "KorSTS dev": measure_korsts(embed, folder),
@@ -194,11 +200,36 @@ def measure_all(
     return figures
 
 
-def print_figures(figures: dict[str, dict[str, Figure]]) -> None:
+def differences(new: Figures, old: Figures) -> Figures:
+    """How much `new` gains on `old`; every resampling took the same items for both."""
+    return {
+        name: {
+            measure: figure(
+                found["value"] - old[name][measure]["value"],
+                found["resampled"] - old[name][measure]["resampled"],
+                found["n"],
+            )
+            for measure, found in by_measure.items()
+        }
+        for name, by_measure in new.items()
+    }
+
+
+def without_resampled(figures: Figures) -> Figures:
+    return {
+        name: {
+            measure: {key: found[key] for key in ("value", "low", "high", "n")}
+            for measure, found in by_measure.items()
+        }
+        for name, by_measure in figures.items()
+    }
+
+
+def print_figures(figures: Figures, sign: str = "") -> None:
     for name, by_measure in figures.items():
-        for measure, figure in by_measure.items():
-            value, low, high = figure["value"], figure["low"], figure["high"]
-            print(f"{name:16} {measure:11} {value:.3f}  [{low:.3f}, {high:.3f}]  n={figure['n']}")
+        for measure, found in by_measure.items():
+            value, low, high = (f"{found[key]:{sign}.3f}" for key in ("value", "low", "high"))
+            print(f"{name:16} {measure:11} {value}  [{low}, {high}]  n={found['n']}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -214,6 +245,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--held-out", action="store_true", help="also the questions that nothing may be chosen by"
     )
+    parser.add_argument("--against", type=Path, metavar="MODEL", help="another folder: differences")
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     args = parser.parse_args(argv)
     if args.model:
@@ -226,8 +258,15 @@ def main(argv: list[str] | None = None) -> None:
         embed = bigram_embedder()
     figures = measure_all(embed, args.eval, args.data, args.held_out)
     print_figures(figures)
+    kept: dict[str, Any] = without_resampled(figures)
+    if args.against:
+        other = model_embedder(args.against, "pooler")
+        gained = differences(figures, measure_all(other, args.eval, args.data, args.held_out))
+        print(f"\nagainst {args.against}:")
+        print_figures(gained, "+")
+        kept["against"] = without_resampled(gained)
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
