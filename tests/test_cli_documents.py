@@ -95,6 +95,10 @@ def test_list_with_conditions_limit_and_offset(folder: Path) -> None:
 
 def test_list_finds_nothing(folder: Path) -> None:
     assert kcsearch(folder, "list", "--filter", "주제=없음") == Run(1, "", "Nothing found.\n")
+    said = "Nothing found: no document has a field '주재'.\n"
+    assert kcsearch(folder, "list", "--filter", "주재=날씨") == Run(1, "", said)
+    assert kcsearch(folder, "query", "비", "--filter", "주재=날씨") == Run(1, "", said)
+    assert kcsearch(folder, "list", "--filter", "key=없음") == Run(1, "", "Nothing found.\n")
     done = kcsearch(folder, "list", "--filter", "주제=없음", "--format", "json")
     assert done == Run(1, "[]\n", "Nothing found.\n")
 

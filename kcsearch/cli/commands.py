@@ -107,9 +107,9 @@ def query(
             n_found += len(hits)
             printer.print(text, hits)
         printer.finish()
-    if not n_found:
-        tell(say("Nothing found."))
-        raise typer.Exit(1)
+        if not n_found:
+            _tell_nothing(opened, conditions["filters"])
+            raise typer.Exit(1)
 
 
 @commands.command(
@@ -147,15 +147,16 @@ def list_(
     format: FormatOption = "table",
 ) -> None:
     with open_collection(existing(collection)) as opened:
+        chosen = pairs(filters, "--filter")
         found = opened.list(
-            pairs(filters, "--filter"),
+            chosen,
             where,
             pairs(params, "--param", "NAME VALUE"),
             limit=limit,
             offset=offset,
         )
         if not print_documents(found, format):
-            tell(say("Nothing found."))
+            _tell_nothing(opened, chosen)
             raise typer.Exit(1)
 
 
@@ -234,6 +235,17 @@ def status(collection: CollectionOption = None, format: ReportFormatOption = "ta
             ),
             dim=min(256, facts["dim"] // 2),
         )
+
+
+def _tell_nothing(opened: Collection, filters: Mapping[str, str]) -> None:
+    """That nothing was found, and of a filter's field that no document has it."""
+    has_field = "EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = :name)"
+    for name in filters:
+        having = opened.list(where=has_field, params={"name": name}, limit=1)
+        if name not in ("key", "source", "line") and next(iter(having), None) is None:
+            tell(say("Nothing found: no document has a field {name!r}."), name=name)
+            return
+    tell(say("Nothing found."))
 
 
 def _answers(

@@ -170,6 +170,9 @@ KOREAN: dict[str, str] = {
     # what is told beside the data
     "Error: {message}": "오류: {message}",
     "Nothing found.": "찾은 문서가 없습니다.",
+    "Nothing found: no document has a field {name!r}.": (
+        "찾은 문서가 없습니다: {name!r} 필드가 있는 문서가 없습니다."
+    ),
     "Documents that would be removed: {n}": "지워질 문서: {n}개",
     "Documents removed: {n}": "지운 문서: {n}개",
     "collection": "컬렉션",
