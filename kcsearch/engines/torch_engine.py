@@ -1,8 +1,8 @@
 """BERT's forward pass for many texts, in torch: no padding, results in input order.
 
 The token rows of a batch lie one after the other in one matrix, linear layers run on it whole,
-attention runs per group of sequences of equal length, the last layer for the [CLS] rows only.
-Equal to transformers within 1e-5 in fp32. Anything but BERT is transformers_engine.py's work.
+attention runs per group of sequences of equal length, the last layer for the [CLS] rows only,
+without the keys and values of the others. Equal to transformers within 1e-5 in fp32. Anything but BERT is transformers_engine.py's work.
 """
 
 from __future__ import annotations
@@ -124,6 +124,12 @@ class TorchEngine:
                     final_norm=norm(f"{at}.output.LayerNorm"),
                 )
             )
+        attention = f"encoder.layer.{self._shape.n_layers - 1}.attention.self"
+        by_head = (self._shape.n_heads, self._shape.head, self._shape.hidden)
+        self._last_key = get[f"{attention}.key.weight"].to(self._dtype).view(by_head)
+        value = get[f"{attention}.value.weight"].to(self._dtype).view(by_head)
+        self._last_value = value.transpose(1, 2).contiguous()
+        self._last_value_bias = get[f"{attention}.value.bias"].to(self._dtype)
         if self._pooling == "pooler":
             self._pooler = get["pooler.dense.weight"], get["pooler.dense.bias"]
 
@@ -187,8 +193,12 @@ class TorchEngine:
         x = F.layer_norm(x, x.shape[-1:], *self._norm, self._shape.eps).to(self._dtype)
         for layer in self._layers[:-1]:
             x = self._layer(layer, x, x, groups)
-        first = self._filled(starts, _padded(batch.n_sequences, CLS_STEP))
-        return self._layer(self._layers[-1], x, x[first] if cls_only else x, groups)
+        if not cls_only:
+            return self._layer(self._layers[-1], x, x, groups)
+        first = x[self._filled(starts, _padded(batch.n_sequences, CLS_STEP))]
+        if self._is_deterministic:
+            return self._layer(self._layers[-1], x, first, groups)
+        return self._last_layer(x, first, groups)
 
     def _filled(self, numbers: np.ndarray, n: int) -> Tensor:
         """int64 (n,) on the device: the numbers, then zeros."""
@@ -201,7 +211,7 @@ class TorchEngine:
 
         groups: (length, how many sequences of it), in the order of the rows.
         """
-        heads, head, eps = self._shape.n_heads, self._shape.head, self._shape.eps
+        heads, head = self._shape.n_heads, self._shape.head
         query, (key, value) = layer.query(asking), layer.key_value(x).chunk(2, dim=-1)
         context = torch.empty_like(query)
         row = at = 0  # in x, in asking
@@ -216,10 +226,35 @@ class TorchEngine:
             context[ask] = mixed.reshape(n * n_asking, heads * head)
             row, at = own.stop, ask.stop
         context[at:] = 0
+        return self._after_attention(layer, context, asking)
+
+    def _last_layer(self, x: Tensor, asking: Tensor, groups: list[tuple[int, int]]) -> Tensor:
+        """What `_layer` gives for one row a sequence, without the keys and values of the others.
+
+        q · (W x) is (W^T q) · x, and a weighted sum of W x is W times the weighted sum of x: a few
+        products a sequence instead of two a token. A key's bias moves all logits of a query alike.
+        """
+        layer, (heads, head) = self._layers[-1], (self._shape.n_heads, self._shape.head)
+        query = layer.query(asking).view(-1, heads, head) * head**-0.5
+        sought = torch.bmm(query.transpose(0, 1), self._last_key).transpose(0, 1)
+        mixed = torch.empty_like(sought)  # (asking, heads, hidden)
+        row = at = 0
+        for length, n in groups:
+            # One attention head as wide as the whole row, which stands for its key and its value.
+            own = x[row : row + n * length].view(n, 1, length, -1)
+            asked = sought[at : at + n, None]
+            mixed[at : at + n] = F.scaled_dot_product_attention(asked, own, own, scale=1.0)[:, 0]
+            row, at = row + n * length, at + n
+        mixed[at:] = 0
+        values = torch.bmm(mixed.transpose(0, 1), self._last_value).transpose(0, 1)
+        context = values.reshape(-1, heads * head) + self._last_value_bias
+        return self._after_attention(layer, context, asking)
+
+    def _after_attention(self, layer: _Layer, context: Tensor, asking: Tensor) -> Tensor:
         attended = layer.output(context).add_(asking)
-        x = F.layer_norm(attended, x.shape[-1:], *layer.output_norm, eps)
+        x = F.layer_norm(attended, attended.shape[-1:], *layer.output_norm, self._shape.eps)
         deep = layer.final(layer.intermediate(x)).add_(x)
-        return F.layer_norm(deep, x.shape[-1:], *layer.final_norm, eps)
+        return F.layer_norm(deep, x.shape[-1:], *layer.final_norm, self._shape.eps)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """(n, asking, heads, head) of a query like it; key and value: (n, length, heads, head).
