@@ -2,7 +2,8 @@
 
 The token rows of a batch lie one after the other in one matrix, linear layers run on it whole,
 attention runs per group of sequences of equal length, the last layer for the [CLS] rows only,
-without the keys and values of the others. Equal to transformers within 1e-5 in fp32. Anything but BERT is transformers_engine.py's work.
+without the keys and values of the others. Equal to transformers within 1e-5 in fp32. Anything but
+BERT is transformers_engine.py's work.
 """
 
 from __future__ import annotations
