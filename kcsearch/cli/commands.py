@@ -241,8 +241,8 @@ def _tell_nothing(opened: Collection, filters: Mapping[str, str]) -> None:
     """That nothing was found, and of a filter's field that no document has it."""
     has_field = "EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = :name)"
     for name in filters:
-        having = opened.list(where=has_field, params={"name": name}, limit=1)
-        if name not in ("key", "source", "line") and next(iter(having), None) is None:
+        is_column = name in ("key", "source", "line")
+        if not is_column and not any(opened.list(where=has_field, params={"name": name}, limit=1)):
             tell(say("Nothing found: no document has a field {name!r}."), name=name)
             return
     tell(say("Nothing found."))
