@@ -93,10 +93,14 @@ def conversation_texts(folder: Path) -> list[str]:
     return list(texts)
 
 
-def encode_two(tokenizer: Tokenizer, pairs: list[tuple[str, str]]) -> Columns:
+def encode_two(
+    tokenizer: Tokenizer, pairs: list[tuple[str, str]], max_characters: int = PAIR_CHARACTERS
+) -> Columns:
     """Encode pairs of texts as the columns a_flat, a_offsets, b_flat, b_offsets."""
-    a = encode(tokenizer, [pair[0] for pair in pairs])
-    b = encode(tokenizer, [pair[1] for pair in pairs])
+    a, b = (
+        encode(tokenizer, [pair[side] for pair in pairs], max_characters=max_characters)
+        for side in (0, 1)
+    )
     keep = np.flatnonzero((a.lengths > 0) & (b.lengths > 0))
     return {"kept": keep, **a.select(keep).columns("a"), **b.select(keep).columns("b")}
 
@@ -283,10 +287,7 @@ def asked(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
             continue
         if question := alterations.asked(rng.choice(sentences), rng):
             found.append((question, row["text"]))
-    columns = encode_two(tokenizer, [(question, text) for question, text in found])
-    texts = [found[row][1] for row in columns["kept"]]
-    whole = encode(tokenizer, texts, max_characters=MAX_CHARACTERS)
-    return columns | whole.columns("b") | {"run": np.array([8])}
+    return encode_two(tokenizer, found, MAX_CHARACTERS) | {"run": np.array([8])}
 
 
 def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
