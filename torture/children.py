@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,21 @@ class Child:
         code, told = self.told()
         dots, _, error = told.partition(b"E")
         return code, len(dots), error.decode()
+
+
+def forked(work: Callable[[int], int]) -> Child:
+    """Fork. The child is given the pipe and exits with what `work` returns, or with 99."""
+    out, into = os.pipe()
+    process = os.fork()
+    if process:
+        os.close(into)
+        return Child(process, out)
+    os.close(out)
+    code = 99
+    try:
+        code = work(into)
+    finally:
+        os._exit(code)
 
 
 def killed_after(child: Child, seconds: float) -> None:

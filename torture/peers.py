@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from torture import faults
-from torture.children import Child, fresh_copy, killed_after
+from torture.children import Child, forked, fresh_copy, killed_after
 from torture.peer_stores import Batch, opened, prepare
 
 INTERPRETERS = {
@@ -174,22 +174,18 @@ def _differences(name: str, victim: Path, n_told: int) -> dict[str, Any]:
 
 def _start(work: Callable[[int], None]) -> Child:
     """Fork; the child writes to a pipe, and an exception's words when it fails."""
-    out, into = os.pipe()
-    process = os.fork()
-    if process:
-        os.close(into)
-        return Child(process, out)
-    os.close(out)
-    code = 1
-    try:
-        signal.alarm(_SECONDS)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        work(into)
-        code = 0
-    except BaseException as error:
-        os.write(into, f"{type(error).__name__}: {error}".encode())
-    finally:
-        os._exit(code)
+
+    def told(into: int) -> int:
+        try:
+            signal.alarm(_SECONDS)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            work(into)
+        except BaseException as error:
+            os.write(into, f"{type(error).__name__}: {error}".encode())
+            return 1
+        return 0
+
+    return forked(told)
 
 
 def _forked(work: Callable[[int], None]) -> tuple[int, bytes]:

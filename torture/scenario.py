@@ -21,7 +21,7 @@ from kcsearch.errors import KcsearchError
 from kcsearch.store.text_store import TextStore
 from kcsearch.types import Document
 from tests.doubles import HashEncoder
-from torture.children import Child, fresh_copy
+from torture.children import Child, forked, fresh_copy
 
 N_DOCUMENTS = 120
 _LONG = "아주 긴 이야기가 여기에서 시작되어 여러 조각으로 나뉩니다. " * 3
@@ -125,14 +125,8 @@ def start(operation: str, folder: Path, before: Callable[[int], None] = lambda p
 
     before: is called in the child with the pipe to which it writes a dot after each commit.
     """
-    out, into = os.pipe()
-    process = os.fork()
-    if process:
-        os.close(into)
-        return Child(process, out)
-    os.close(out)
-    code = 99
-    try:
+
+    def told(into: int) -> int:
         write = TextStore.write
 
         def acknowledging(store: TextStore, *args: object, **kwargs: object) -> list[int]:
@@ -140,17 +134,19 @@ def start(operation: str, folder: Path, before: Callable[[int], None] = lambda p
             os.write(into, b".")
             return ids
 
-        TextStore.write = acknowledging  # type: ignore[method-assign]
-        before(into)
-        OPERATIONS[operation](folder)
-        code = 0
-    except KcsearchError as error:
-        os.write(into, b"E" + str(error).encode())
-        code = error.exit_code
-    except BaseException as error:
-        os.write(into, b"E" + repr(error).encode())
-    finally:
-        os._exit(code)
+        try:
+            TextStore.write = acknowledging  # type: ignore[method-assign]
+            before(into)
+            OPERATIONS[operation](folder)
+        except KcsearchError as error:
+            os.write(into, b"E" + str(error).encode())
+            return error.exit_code
+        except BaseException as error:
+            os.write(into, b"E" + repr(error).encode())
+            return 99
+        return 0
+
+    return forked(told)
 
 
 def problems(folder: Path, expected: Reference, n_acknowledged: int) -> list[str]:
