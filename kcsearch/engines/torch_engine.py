@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kcsearch.engines.bert_layout import flatten, pick, read_shape
 from kcsearch.engines.torch_linear import Linear, choose_precision, linear_maker
+from kcsearch.engines.torch_pruning import Weights, live_attention
 from kcsearch.engines.torch_threads import use_threads
 from kcsearch.errors import InputError, ModelError
 from kcsearch.models import ModelFolder
@@ -50,9 +51,13 @@ class _Layer:
     query: Linear
     key_value: Linear  # side by side
     output: Linear
+    n_heads: int
+    head: int
+    scale: float  # of a query's product with a key
     output_norm: tuple[Tensor, Tensor]
-    intermediate: Linear
+    intermediate: Linear | None  # None: the feed-forward part adds its last bias alone
     final: Linear
+    final_bias: Tensor
     final_norm: tuple[Tensor, Tensor]
 
 
@@ -97,10 +102,12 @@ class TorchEngine:
         get = {name: tensor.float().to(self.device) for name, tensor in tensors.items()}
         make = linear_maker(self.precision, self.device)
 
-        def linear(*names: str, activation: str = "none") -> Linear:
-            weight = torch.cat([get[f"{name}.weight"] for name in names])
-            bias = torch.cat([get[f"{name}.bias"] for name in names])
+        def linear(*weights: Weights, activation: str = "none") -> Linear:
+            weight, bias = (torch.cat(parts) for parts in zip(*weights, strict=True))
             return make(weight.to(self._dtype), bias.to(self._dtype), activation)
+
+        def named(name: str) -> Weights:
+            return get[f"{name}.weight"], get[f"{name}.bias"]
 
         def norm(name: str) -> tuple[Tensor, Tensor]:
             return get[f"{name}.weight"].to(self._dtype), get[f"{name}.bias"].to(self._dtype)
@@ -111,26 +118,31 @@ class TorchEngine:
         self._norm = get["embeddings.LayerNorm.weight"], get["embeddings.LayerNorm.bias"]
         self._layers = []
         for i in range(self._shape.n_layers):
-            at, attention = f"encoder.layer.{i}", f"encoder.layer.{i}.attention"
+            at = f"encoder.layer.{i}"
+            attention = live_attention(get, f"{at}.attention", self._shape.n_heads)
+            deep, final = named(f"{at}.intermediate.dense"), named(f"{at}.output.dense")
             self._layers.append(
                 _Layer(
-                    query=linear(f"{attention}.self.query"),
-                    key_value=linear(f"{attention}.self.key", f"{attention}.self.value"),
-                    output=linear(f"{attention}.output.dense"),
-                    output_norm=norm(f"{attention}.output.LayerNorm"),
-                    intermediate=linear(
-                        f"{at}.intermediate.dense", activation=self._shape.activation
-                    ),
-                    final=linear(f"{at}.output.dense"),
+                    query=linear(attention.query),
+                    key_value=linear(attention.key, attention.value),
+                    output=linear(attention.output),
+                    n_heads=attention.n_heads,
+                    head=attention.head,
+                    scale=attention.scale,
+                    output_norm=norm(f"{at}.attention.output.LayerNorm"),
+                    intermediate=linear(deep, activation=self._shape.activation)
+                    if final[0].any()
+                    else None,
+                    final=linear(final),
+                    final_bias=final[1].to(self._dtype),
                     final_norm=norm(f"{at}.output.LayerNorm"),
                 )
             )
-        attention = f"encoder.layer.{self._shape.n_layers - 1}.attention.self"
-        by_head = (self._shape.n_heads, self._shape.head, self._shape.hidden)
-        self._last_key = get[f"{attention}.key.weight"].to(self._dtype).view(by_head)
-        value = get[f"{attention}.value.weight"].to(self._dtype).view(by_head)
-        self._last_value = value.transpose(1, 2).contiguous()
-        self._last_value_bias = get[f"{attention}.value.bias"].to(self._dtype)
+        # Of the last layer:
+        by_head = (attention.n_heads, attention.head, self._shape.hidden)
+        self._last_key = attention.key[0].to(self._dtype).view(by_head)
+        value, self._last_value_bias = (part.to(self._dtype) for part in attention.value)
+        self._last_value = value.view(by_head).transpose(1, 2).contiguous()
         if self._pooling == "pooler":
             self._pooler = get["pooler.dense.weight"], get["pooler.dense.bias"]
 
@@ -212,7 +224,7 @@ class TorchEngine:
 
         groups: (length, how many sequences of it), in the order of the rows.
         """
-        heads, head = self._shape.n_heads, self._shape.head
+        heads, head = layer.n_heads, layer.head
         query, (key, value) = layer.query(asking), layer.key_value(x).chunk(2, dim=-1)
         context = torch.empty_like(query)
         row = at = 0  # in x, in asking
@@ -223,6 +235,7 @@ class TorchEngine:
                 query[ask].view(n, n_asking, heads, head),
                 key[own].view(n, length, heads, head),
                 value[own].view(n, length, heads, head),
+                layer.scale,
             )
             context[ask] = mixed.reshape(n * n_asking, heads * head)
             row, at = own.stop, ask.stop
@@ -235,8 +248,9 @@ class TorchEngine:
         q · (W x) is (W^T q) · x, and a weighted sum of W x is W times the weighted sum of x: a few
         products a sequence instead of two a token. A key's bias moves all logits of a query alike.
         """
-        layer, (heads, head) = self._layers[-1], (self._shape.n_heads, self._shape.head)
-        query = layer.query(asking).view(-1, heads, head) * head**-0.5
+        layer = self._layers[-1]
+        heads, head = layer.n_heads, layer.head
+        query = layer.query(asking).view(-1, heads, head) * layer.scale
         sought = torch.bmm(query.transpose(0, 1), self._last_key).transpose(0, 1)
         mixed = torch.empty_like(sought)  # (asking, heads, hidden)
         row = at = 0
@@ -254,30 +268,36 @@ class TorchEngine:
     def _after_attention(self, layer: _Layer, context: Tensor, asking: Tensor) -> Tensor:
         attended = layer.output(context).add_(asking)
         x = F.layer_norm(attended, attended.shape[-1:], *layer.output_norm, self._shape.eps)
-        deep = layer.final(layer.intermediate(x)).add_(x)
+        if layer.intermediate is None:
+            deep = x + layer.final_bias
+        else:
+            deep = layer.final(layer.intermediate(x)).add_(x)
         return F.layer_norm(deep, x.shape[-1:], *layer.final_norm, self._shape.eps)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """(n, asking, heads, head) of a query like it; key and value: (n, length, heads, head).
 
         Torch's kernel is not quite blind to a sequence's place in memory: when deterministic, each
         sequence goes through alone, from memory that begins alike.
         """
         if not self._is_deterministic:
-            return _attention(query, key, value)
+            return _attention(query, key, value, scale=scale)
         each = zip(*(torch.split(part, 1) for part in (query, key, value)), strict=True)
-        contiguous = torch.contiguous_format
+        alike = torch.contiguous_format
         return torch.cat(
-            [_attention(*(part.clone(memory_format=contiguous) for part in one)) for one in each]
+            [
+                _attention(*(part.clone(memory_format=alike) for part in one), scale=scale)
+                for one in each
+            ]
         )
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attention(query: Tensor, key: Tensor, value: Tensor, *, scale: float) -> Tensor:
     if query.shape[1] > 1:
         q, k, v = (part.transpose(1, 2) for part in (query, key, value))
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2)
     # As quick for a single query, and the same whatever stands beside it; torch's own is not.
-    weights = (query * key).sum(-1, keepdim=True, dtype=torch.float32) * query.shape[-1] ** -0.5
+    weights = (query * key).sum(-1, keepdim=True, dtype=torch.float32) * scale
     mixed: Tensor = (weights.softmax(1).to(value.dtype) * value).sum(1, keepdim=True)
     return mixed
 
