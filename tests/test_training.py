@@ -229,8 +229,35 @@ def test_questions_are_asked_of_whole_paragraphs_in_their_order(tmp_path: Path) 
     assert columns["run"].tolist() == [8]
 
 
+def test_questions_find_their_paragraph_by_its_hash(tmp_path: Path) -> None:
+    paragraphs = ["가가가 나나나", "나나나 다다다", "다다다 라라라"]
+    write_rows(tmp_path / "mono" / "kowiki.jsonl", [{"text": text} for text in paragraphs[:2]])
+    write_rows(
+        tmp_path / "pairs" / "kolaw_article_title_body.jsonl", [{"a": "가가가", "b": paragraphs[2]}]
+    )
+    names = [pieces.text_hash(text) for text in paragraphs]
+    asked = tmp_path / "asked.tsv"
+    asked.write_text(
+        f"{names[2]}\t가가가\n{names[1]}\t나나나\t다다다\n{'0' * 12}\t라라라\n", encoding="utf-8"
+    )
+    vocabulary = {"[UNK]": 0} | {word * 3: i for i, word in enumerate("가나다라", 1)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    columns = pieces.paragraph_questions(tokenizer, tmp_path, asked)
+    a, b = (list(ragged.Ragged.from_columns(columns, side).rows()) for side in "ab")
+    found = [(x.tolist(), y.tolist()) for x, y in zip(a, b, strict=True)]
+    assert found == [([2], [2, 3]), ([3], [2, 3]), ([1], [3, 4])]
+
+
+def test_the_questions_of_paragraphs_are_whole() -> None:
+    rows = [line.split("\t") for line in pieces.QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    assert all(len(row) in (2, 3) and all(row) for row in rows)
+    assert all(len(row[0]) == 12 and int(row[0], 16) >= 0 for row in rows)
+    assert len({row[0] for row in rows}) == len(rows)
+
+
 def test_own_texts_are_groups_of_different_texts_and_whole_triples() -> None:
-    names = ("everyday_groups.txt", "more_everyday_groups.txt")
+    names = ("everyday_groups.txt", "more_everyday_groups.txt", "synonyms.txt", "situations.txt")
     groups = [texts for name in names for texts in pieces.own_texts(name)]
     assert all(2 <= len(set(texts)) == len(texts) <= 6 for texts in groups)
     triples = pieces.own_texts("minimal_triples.txt")

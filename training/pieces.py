@@ -8,6 +8,7 @@ was cut off goes on with the first missing file. No special pieces are added her
 """
 
 import argparse
+import hashlib
 import itertools
 import random
 import re
@@ -38,6 +39,15 @@ PLAIN = {"section": "kowiki_section_para", "title": "kowiki_title_lead",
          "documentation": "docs_heading_section", "law": "kolaw_article_title_body",
          "petitions": "petitions_title_body", "chatbot": "songys_chatbot",
          "questions": "question_pair_train", "naver": "naver_square_kosbi"}  # fmt: skip
+
+QUESTIONS = Path(__file__).with_name("paragraph_questions.tsv")
+# Where its paragraphs are.
+QUESTIONED: tuple[tuple[corpus.Kind, str, str], ...] = (
+    ("mono", "kowiki", "text"),
+    ("pairs", "kolaw_article_title_body", "b"),
+    ("pairs", "petitions_title_body", "b"),
+    ("pairs", "docs_heading_section", "b"),
+)
 
 Columns = dict[str, np.ndarray]
 
@@ -290,6 +300,30 @@ def asked(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
     return encode_two(tokenizer, found, MAX_CHARACTERS) | {"run": np.array([8])}
 
 
+def text_hash(text: str) -> str:
+    """The name of a corpus text in paragraph_questions.tsv, which holds no corpus text itself."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def paragraph_questions(tokenizer: Tokenizer, folder: Path, path: Path = QUESTIONS) -> Columns:
+    """Questions that were written for this project, and the corpus paragraph that answers each.
+
+    path: lines of a paragraph's `text_hash` and one or two questions, tabs between. Says how many
+    paragraphs it found: another Wikipedia dump, cut otherwise, has few of them.
+    """
+    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    questions = {name: asked for name, *asked in lines}
+    texts = itertools.chain.from_iterable(
+        (row[field] for row in corpus.rows(folder, kind, name))
+        for kind, name, field in QUESTIONED
+        if corpus.has(folder, kind, name)
+    )
+    n_all = len(questions)
+    found = [(one, text) for text in texts for one in questions.pop(text_hash(text), ())]
+    print(f"{path.name}: {n_all - len(questions):,} of {n_all:,} paragraphs found", flush=True)
+    return encode_two(tokenizer, found, MAX_CHARACTERS)
+
+
 def altered(tokenizer: Tokenizer, folder: Path, seed: int) -> Columns:
     """Sentences, the same in another form, and the like that say something else (columns c)."""
     rng = random.Random(f"{seed} altered")
@@ -324,10 +358,13 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "parakqc": lambda: parakqc(tokenizer, folder),
         "everyday": lambda: everyday(tokenizer, "everyday_groups.txt"),
         "more_everyday": lambda: everyday(tokenizer, "more_everyday_groups.txt"),
+        "synonyms": lambda: everyday(tokenizer, "synonyms.txt"),
+        "situations": lambda: everyday(tokenizer, "situations.txt"),
         "nli": lambda: nli(tokenizer, folder),
         "inference": lambda: inference(tokenizer, folder),
         "pawsx": lambda: pawsx(tokenizer, folder),
         "asked": lambda: asked(tokenizer, folder, seed),
+        "paragraph_questions": lambda: paragraph_questions(tokenizer, folder),
         "altered": lambda: altered(tokenizer, folder, seed),
         "hurried": lambda: hurried(tokenizer, folder, seed),
         "triples": lambda: triples(tokenizer),
