@@ -4,8 +4,9 @@
 
 A short run that goes on from an earlier table, with other shares of the sets, gains on some and
 loses on others. Its start and its end are near each other, so a point between them keeps most of
-the gain and gives back part of the loss, without training. Weights are taken as given; vectors are
-normalised later, so only their proportion matters.
+the gain and gives back part of the loss, without training. Weights are taken as given. Vectors are
+normalised later, so only their proportion matters, unless training goes on from the result: then
+let them sum to 1, or the rate means something else.
 """
 
 import argparse
@@ -32,6 +33,14 @@ def weighted_sum(tables: list[np.ndarray], weights: list[float]) -> np.ndarray:
     return total
 
 
+def one_of_codes(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The codes that the tables share, if they have any; ValueError if they differ."""
+    found = [part["codes"] for part in parts if "codes" in part]
+    if any(not np.array_equal(codes, found[0]) for codes in found):
+        raise ValueError("tables of different codes: their sums count pieces differently")
+    return {"codes": found[0]} if found else {}
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--table", type=Path, action="append", required=True, help="may repeat")
@@ -40,8 +49,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if len(args.table) != len(args.weight):
         parser.error("give one --weight for each --table")
-    tables = [read_npz(path)["table"] for path in args.table]
-    write_npz(args.out, {"table": weighted_sum(tables, args.weight)})
+    parts = [read_npz(path) for path in args.table]
+    tables = [part["table"] for part in parts]
+    write_npz(args.out, one_of_codes(parts) | {"table": weighted_sum(tables, args.weight)})
     print(f"{len(tables)} tables -> {args.out}")
 
 

@@ -7,16 +7,20 @@ direction, r, s, two waves a frequency, and the content directions C. A piece wi
 and length n becomes sqrt(H) (sqrt(1 - c^2) C d + c r): of zero mean and norm sqrt(H), so that
 LayerNorm leaves it alone. r holds the attention logit that gives the piece its length back as a
 weight; s marks special pieces, which get none; positions are waves of one length, which LayerNorm
-takes off all pieces alike.
+takes off all pieces alike. A piece with a code g has .3 sqrt(H) of its row along it, C' g, and the
+content so much less.
 
 The last layer attends from [CLS] with that logit and copies content; the pooler is small enough
-that tanh is linear. The layers before it add nothing yet, but their heads look where word order
-shows: at the neighbours one, two and three places to the left and right. So training starts from
-the table and has what it needs to leave it.
+that tanh is linear. Where the table has codes (crowding.py), the layer before it counts: a head in
+which like pieces attend to each other, and to the special pieces, whose share of the attention goes
+on as the direction y and into the last layer's logit. Other layers add nothing yet, but their heads
+look where word order shows: at the neighbours one, two and three places to the left and right. So
+training starts from the table and has what it needs to leave it.
 """
 
 import argparse
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,16 +29,22 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+from training import crowding
 from training.model_folder import write_model_folder
 from training.ragged import read_npz
 from training.vocabulary import N_SPECIAL
 
-LARGEST_C = 0.7  # content keeps at least sqrt(1 - 0.49) = 0.71 of a row
+LARGEST_C = 0.7  # content keeps at least sqrt(1 - 0.49) = 0.71 of a row, 0.65 beside a code
 SPECIAL_LOGIT = -30.0  # what a special piece gets: e^-30 of a weight
 VALUE_GAIN = 4.0  # of the attention output over the [CLS] row it is added to
 WAVE = 0.5  # norm of a position beside that of a piece
 OFFSETS = (-1, 1, -2, 2, -3, 3)
 SHARPNESS = 1.5  # of a look at a neighbour: its logit stands 12 above the mean, with eight waves
+# [PAD], [UNK] and [MASK]: special to the last layer, nothing to the one that counts. They stand at
+# -y, where a logit is -STRENGTH / CROWD, -22.5.
+NOT_COUNTED = [0, 1, 4]
+CODE = 0.3  # norm of a piece's code beside that of its row
+CROWD = 0.2  # norm along y, beside that of a row, between a piece alone and one in a crowd
 POOLER_GAIN = 0.2  # tanh is nearly linear: mean cosine .9997 to the sum (.9982 at 0.4)
 
 
@@ -47,17 +57,17 @@ def principal_directions(table: np.ndarray, n_directions: int) -> np.ndarray:
     return directions[:, ::-1][:, :n_directions]
 
 
-def attention_places(lengths: np.ndarray) -> tuple[np.ndarray, float]:
+def attention_places(lengths: np.ndarray, taken: float = 0.0) -> tuple[np.ndarray, float]:
     """Place c in [-0.7, 0.7] of every piece, and the slope from c sqrt(H) to its logit per unit.
 
-    The logit must be sigma = ln n - ln sqrt(1 - c^2), since content is shortened by sqrt(1 - c^2);
-    sigma depends on c, c is affine in sigma: a fixed point. Returns c float64 (n_pieces,) and the
-    logit's span per unit of c.
+    The logit must be sigma = ln n - ln sqrt(1 - taken - c^2), since content is shortened by that
+    root (`taken`: the code's share of a row's energy); sigma depends on c, c is affine in sigma: a
+    fixed point. Returns c float64 (n_pieces,) and the logit's span per unit of c.
     """
     logs = np.log(np.maximum(lengths, np.quantile(lengths[N_SPECIAL:], 0.001)))
     c = np.zeros_like(logs)
     for _ in range(50):
-        sigma = logs - 0.5 * np.log1p(-(c**2))
+        sigma = logs - 0.5 * np.log1p(-taken - c**2)
         low, high = sigma[N_SPECIAL:].min(), sigma[N_SPECIAL:].max()
         c = LARGEST_C * (2 * (sigma - low) / (high - low) - 1)
     return c, float((high - low) / (2 * LARGEST_C))
@@ -70,24 +80,32 @@ class Basis:
     r: np.ndarray  # (width,)
     s: np.ndarray  # (width,)
     waves: np.ndarray  # (width, 2 * n_waves): cosine and sine of each frequency
-    content: np.ndarray  # (width, width - 3 - 2 * n_waves)
+    y: np.ndarray  # (width, 1), or (width, 0) where no piece has a code
+    codes: np.ndarray  # (width, code width), as the table's codes are
+    content: np.ndarray  # (width, all the rest)
+
+    @property
+    def not_content(self) -> np.ndarray:
+        """What neither values nor pooler let through: (width, some)."""
+        return np.column_stack([self.r, self.s, self.waves, self.y, self.codes])
 
 
-def basis(width: int, n_waves: int, seed: int) -> Basis:
+def basis(width: int, n_waves: int, seed: int, code_width: int = 0) -> Basis:
     """Draw the directions from a seed."""
     random = np.random.default_rng(seed).standard_normal((width, width))
     random[:, 0] = 1.0
     q, _ = np.linalg.qr(random)
-    first = 3 + 2 * n_waves
-    return Basis(q[:, 1], q[:, 2], q[:, 3:first], q[:, first:])
+    ends = np.cumsum([3, 2 * n_waves, bool(code_width), code_width])
+    waves, y, codes, content = np.split(q, ends, axis=1)[1:]
+    return Basis(q[:, 1], q[:, 2], waves, y, codes, content)
 
 
-def turn_to_model(table: np.ndarray, n_waves: int, seed: int) -> np.ndarray:
+def turn_to_model(table: np.ndarray, n_waves: int, seed: int, code_width: int = 0) -> np.ndarray:
     """The map from the table's space to the model's: float64 (table width, model width).
 
     A sentence's sum of table rows times this matrix is what the pooler shows (up to length).
     """
-    content = basis(table.shape[1], n_waves, seed).content
+    content = basis(table.shape[1], n_waves, seed, code_width).content
     return principal_directions(table, content.shape[1]) @ content.T
 
 
@@ -106,28 +124,65 @@ def positions(directions: Basis, n_positions: int) -> np.ndarray:
     return WAVE * np.sqrt(width / n_waves) * waves @ directions.waves.T
 
 
+def row_length(directions: Basis) -> float:
+    """What LayerNorm leaves of a piece's row, beside the waves."""
+    width, n_waves = directions.waves.shape
+    return math.sqrt(width / (1 + WAVE**2) if n_waves else width)
+
+
 def bag_attention(directions: Basis, slope: float, n_heads: int) -> dict[str, np.ndarray]:
     """The last layer's attention and the pooler, by name within layer and model.
 
     `slope` is the logit's span per unit of c; a row holds c sqrt(H) along r, special rows sqrt(H)
     along s, both shortened by LayerNorm as much as the waves lengthen a row.
     """
-    r, s, waves = directions.r, directions.s, directions.waves
+    r, s = directions.r, directions.s
     width, size = len(r), len(r) // n_heads
-    root = np.sqrt(width / (1 + WAVE**2)) if waves.shape[1] else np.sqrt(width)
+    root = row_length(directions)
     key = np.zeros((width, width))
     # The query is a bias of sqrt(size) on each head's first coordinate: it cancels attention's
     # 1 / sqrt(size), so the logit is just what the key holds there.
     key[::size] = slope / root * r + SPECIAL_LOGIT / root * s
+    key[::size] += crowding.STRENGTH / (CROWD * root) * directions.y.sum(1)
     query_bias = np.zeros(width)
     query_bias[::size] = np.sqrt(size)
-    content = np.eye(width) - np.outer(r, r) - np.outer(s, s) - waves @ waves.T
+    content = np.eye(width) - directions.not_content @ directions.not_content.T
     return {
         "attention.self.query.bias": query_bias,
         "attention.self.key.weight": key,
         "attention.self.value.weight": content,
         "attention.output.dense.weight": VALUE_GAIN * np.eye(width),
         "pooler": POOLER_GAIN * content,
+    }
+
+
+def crowd_attention(directions: Basis, n_heads: int) -> dict[str, np.ndarray]:
+    """The attention of the layer that counts, in its first head; the other heads are zero.
+
+    A piece attends to others by their codes, and to the special pieces by a logit that makes them
+    weigh what HALF pieces of its own kind would. Their share, HALF / (HALF + m), is added along y.
+    """
+    width, n_codes = directions.codes.shape
+    size, root = width // n_heads, row_length(directions)
+    if size <= n_codes:
+        raise ValueError(f"codes of {n_codes} numbers need heads of more than {n_codes}")
+    query, key, value, output = np.zeros((4, width, width))
+    query_bias = np.zeros(width)
+    gain = math.sqrt(crowding.SHARPNESS * math.sqrt(size)) / (CODE * root)
+    query[:n_codes] = key[:n_codes] = gain * directions.codes.T
+    n_specials = 2  # [CLS] and [SEP]
+    query_bias[n_codes] = math.sqrt(size)
+    logit = crowding.SHARPNESS + math.log(crowding.HALF / n_specials)
+    key[n_codes] = logit / root * directions.s
+    value[0] = directions.s / root
+    output[:, 0] = CROWD * root * directions.y[:, 0]
+    return {
+        "attention.self.query.weight": query,
+        "attention.self.query.bias": query_bias,
+        "attention.self.key.weight": key,
+        "attention.self.value.weight": value,
+        "attention.output.dense.weight": output,
+        "attention.output.dense.bias": -output[:, 0] / 2,  # so that LayerNorm has little to do
     }
 
 
@@ -157,28 +212,50 @@ def neighbour_attention(
 
 
 def bert_from_table(
-    table: np.ndarray, config: BertConfig, n_waves: int = 8, seed: int = 1
+    table: np.ndarray,
+    config: BertConfig,
+    n_waves: int = 8,
+    seed: int = 1,
+    codes: np.ndarray | None = None,
 ) -> BertModel:
-    """Build the BERT that computes `table`'s normalised sum in its pooler_output."""
+    """Build the BERT that computes `table`'s normalised sum in its pooler_output.
+
+    codes: of the pieces, float32 (n_pieces, code width): like ones share a count. ValueError if
+    there is no layer for that.
+    """
+    if codes is None:
+        codes = np.zeros((len(table), 0), np.float32)
+    elif config.num_hidden_layers < 2:
+        raise ValueError("a table with codes needs two layers: one counts, one sums")
     width, n_heads, n_layers = (
         config.hidden_size,
         config.num_attention_heads,
         config.num_hidden_layers,
     )
-    directions = basis(width, n_waves, seed)
-    rows = table @ turn_to_model(table, n_waves, seed)
+    n_codes = codes.shape[1]
+    directions = basis(width, n_waves, seed, n_codes)
+    rows = table @ turn_to_model(table, n_waves, seed, n_codes)
     lengths = np.linalg.norm(rows, axis=1)
-    c, slope = attention_places(lengths)
+    taken = CODE**2 if n_codes else 0.0
+    c, slope = attention_places(lengths, taken)
     rows /= np.maximum(lengths, 1e-12)[:, None]
-    rows = np.sqrt(1 - c**2)[:, None] * rows + np.outer(c, directions.r)
+    rows = np.sqrt(1 - taken - c**2)[:, None] * rows + np.outer(c, directions.r)
+    rows += CODE * codes @ directions.codes.T
     rows[:N_SPECIAL] = directions.s
+    if n_codes:
+        rows[NOT_COUNTED] = -directions.y[:, 0]
     written = bag_attention(directions, slope, n_heads)
     pooler = written.pop("pooler")
     written = {f"encoder.layer.{n_layers - 1}.{name}": value for name, value in written.items()}
     rng = np.random.default_rng(seed)
     for layer in range(n_layers):
         if layer < n_layers - 1:
-            for name, value in neighbour_attention(directions, n_heads, rng).items():
+            attention = (
+                crowd_attention(directions, n_heads)
+                if n_codes and layer == n_layers - 2
+                else neighbour_attention(directions, n_heads, rng)
+            )
+            for name, value in attention.items():
                 written[f"encoder.layer.{layer}.{name}"] = value
         # Read, but not yet answered: what follows starts at zero.
         written[f"encoder.layer.{layer}.intermediate.dense.weight"] = rng.normal(
@@ -227,10 +304,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--waves", type=int, default=8, help="frequencies of the positions")
     parser.add_argument("--seed", type=int, default=1, help="of the basis")
     args = parser.parse_args(argv)
-    table = read_npz(args.table)["table"]
+    arrays = read_npz(args.table)
+    table, codes = arrays["table"], arrays.get("codes")
     tokenizer = Tokenizer.from_file(str(args.work / "tokenizer.json"))
     config = bert_config(len(table), table.shape[1], args.layers, args.heads, args.inner)
-    model = bert_from_table(table, config, args.waves, args.seed)
+    model = bert_from_table(table, config, args.waves, args.seed, codes)
     hashes = write_model_folder(model, tokenizer, args.out)
     print(json.dumps(hashes, indent=1))
 

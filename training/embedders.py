@@ -16,6 +16,7 @@ from transformers import BertModel
 
 from training.pieces import MAX_PIECES
 from training.ragged import Ragged, read_npz
+from training.table import bags, weighted
 from training.table import embed as embed_pieces
 
 Pooling = Literal["pooler", "cls", "mean"]
@@ -26,18 +27,23 @@ MAX_BATCH_PIECES = 8_000
 def table_embedder(table_path: Path, tokenizer_path: Path) -> Embed:
     """Texts -> float32 (n, width), unit rows: the normalised sum of the table's rows."""
     tokenizer = Tokenizer.from_file(str(tokenizer_path))
-    table = torch.from_numpy(read_npz(table_path)["table"])
-    return lambda texts: table_vectors(table, tokenizer, texts)
+    arrays = read_npz(table_path)
+    table = torch.from_numpy(arrays["table"])
+    codes = torch.from_numpy(arrays["codes"]) if "codes" in arrays else None
+    return lambda texts: table_vectors(table, tokenizer, texts, codes)
 
 
-def table_vectors(table: torch.Tensor, tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
+def table_vectors(
+    table: torch.Tensor,
+    tokenizer: Tokenizer,
+    texts: list[str],
+    codes: torch.Tensor | None = None,
+) -> np.ndarray:
     """The normalised sums of a table's rows: float32 (n, width), unit rows."""
     texts = [unicodedata.normalize("NFC", text) for text in texts]
     encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
     rows = [np.array(encoding.ids[:MAX_PIECES], np.int64) for encoding in encodings]
-    ragged = Ragged.from_rows(rows)
-    ids = torch.from_numpy(ragged.flat.astype(np.int64))
-    return embed_pieces(table, (ids, torch.from_numpy(ragged.offsets[:-1]))).numpy()
+    return embed_pieces(table, weighted(bags(Ragged.from_rows(rows)), codes)).numpy()
 
 
 def model_embedder(folder: Path, pooling: Pooling) -> Embed:

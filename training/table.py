@@ -2,11 +2,12 @@
 
     python -m training.table --work DIR [--out NAME] [--start FILE] [--weight korsts=0.4]
 
-A sentence is the sum of its pieces' rows, normalised: no weights, no order. The length of a row
-learns how much its piece counts. Reads WORK/pairs/ and WORK/cooccurrence.npz (the start, unless
---start names an earlier table), writes WORK/<out>.npz with table float32 (n_pieces, width). A
-checkpoint every few minutes; run the same command again to go on. Every step draws from its own
-seed, so a resumed run ends where an unbroken one does, to the last bit.
+A sentence is the sum of its pieces' rows, normalised: no order. The length of a row learns how much
+its piece counts; with --crowding like pieces of a text share a count (crowding.py). Reads
+WORK/pairs/ and WORK/cooccurrence.npz (the start, unless --start names an earlier table), writes
+WORK/<out>.npz with table float32 (n_pieces, width), and the codes if there are any. A checkpoint
+every few minutes; run the same command again to go on. Every step draws from its own seed, so a
+resumed run ends where an unbroken one does, to the last bit.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from kcsearch.finetuning.losses import contrast, cosent
+from training.crowding import crowd_weights, piece_codes
 from training.ragged import Ragged, draw_runs, read_npz, write_npz
 from training.vocabulary import N_SPECIAL
 
@@ -71,13 +73,24 @@ def start_table(vectors: np.ndarray, counts: np.ndarray, common: float) -> np.nd
     return (centred * weight[:, None]).astype(np.float32)
 
 
-Texts = tuple[torch.Tensor, torch.Tensor]  # ids (n_pieces,) and offsets (n_texts,)
+# Ids (n_pieces,), offsets (n_texts,) and what each piece counts (n_pieces,); None: all alike.
+Texts = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 def texts_of(columns: dict[str, np.ndarray], side: str, rows: np.ndarray, cut: int) -> Texts:
-    """The pieces of some rows as (ids, offsets), as F.embedding_bag takes them."""
-    chosen = Ragged.from_columns(columns, side).select(rows, cut)
-    return torch.from_numpy(chosen.flat.astype(np.int64)), torch.from_numpy(chosen.offsets[:-1])
+    """The pieces of some rows, as F.embedding_bag takes them."""
+    return bags(Ragged.from_columns(columns, side).select(rows, cut))
+
+
+def bags(texts: Ragged) -> Texts:
+    """Whole texts, their pieces counting alike."""
+    return torch.from_numpy(texts.flat.astype(np.int64)), torch.from_numpy(texts.offsets[:-1]), None
+
+
+def weighted(texts: Texts, codes: torch.Tensor | None) -> Texts:
+    """The same texts, like pieces sharing a count, if there are codes."""
+    ids, offsets, _ = texts
+    return ids, offsets, None if codes is None else crowd_weights(codes, ids, offsets)
 
 
 def row_hashes(columns: dict[str, np.ndarray], side: str) -> np.ndarray:
@@ -87,19 +100,39 @@ def row_hashes(columns: dict[str, np.ndarray], side: str) -> np.ndarray:
 
 def embed(table: torch.Tensor, texts: Texts) -> torch.Tensor:
     """Sum the rows of each text and normalise. Shape: (n_texts, width)."""
-    ids, offsets = texts
-    return F.normalize(F.embedding_bag(ids, table, offsets, mode="sum"), dim=-1)
+    ids, offsets, weights = texts
+    bagged = F.embedding_bag(ids, table, offsets, mode="sum", per_sample_weights=weights)
+    return F.normalize(bagged, dim=-1)
 
 
 class PairSet:
     """One training set: draws a batch and computes its loss."""
 
-    def __init__(self, path: Path, settings: Settings):
+    def __init__(self, path: Path, settings: Settings, codes: torch.Tensor | None = None):
         self.name, self.settings = path.stem, settings
         self.columns = read_npz(path)
+        self.cut = settings.whole_pieces if "run" in self.columns else settings.max_pieces
+        self.sides = [side for side in "abc" if f"{side}_flat" in self.columns]
         self.n_rows = len(self.columns["a_offsets"]) - 1
         self.batch = settings.halves_batch if self.name == "halves" else settings.batch
         self.hashes = {side: row_hashes(self.columns, side) for side in "ab"}
+        self.weights: dict[str, Ragged] = {}
+        if codes is not None:
+            self.weights = {side: self.weigh(side, codes) for side in self.sides}
+
+    def weigh(self, side: str, codes: torch.Tensor) -> Ragged:
+        """What each piece of each text counts, of the texts as they are cut."""
+        texts = Ragged.from_columns(self.columns, side).select(np.arange(self.n_rows), self.cut)
+        _, _, weights = weighted(bags(texts), codes)
+        assert weights is not None
+        return Ragged(weights.numpy().astype(np.float16), texts.offsets)
+
+    def texts(self, side: str, rows: np.ndarray) -> Texts:
+        """Some rows of a side, cut."""
+        ids, offsets, _ = texts_of(self.columns, side, rows, self.cut)
+        if side not in self.weights:
+            return ids, offsets, None
+        return ids, offsets, torch.from_numpy(self.weights[side].select(rows).flat.astype("f4"))
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Choose the rows of a batch; of a grouped set one row a group, of others some in runs."""
@@ -114,9 +147,7 @@ class PairSet:
     def loss(self, table: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Loss of a fresh batch, a scalar."""
         rows = self.draw(rng)
-        is_whole = "run" in self.columns
-        cut = self.settings.whole_pieces if is_whole else self.settings.max_pieces
-        a, b = (embed(table, texts_of(self.columns, side, rows, cut)) for side in "ab")
+        a, b = (embed(table, self.texts(side, rows)) for side in "ab")
         if "score" in self.columns:
             scores = torch.from_numpy(self.columns["score"][rows])
             return cosent((a * b).sum(-1), scores, self.settings.cosent_scale)
@@ -126,14 +157,16 @@ class PairSet:
             same |= keys[:, None] == keys[None, :]
         np.fill_diagonal(same, False)
         if "c_flat" in self.columns:
-            b = torch.cat([b, embed(table, texts_of(self.columns, "c", rows, cut))])
+            b = torch.cat([b, embed(table, self.texts("c", rows))])
         return contrast(a, b, torch.from_numpy(same), self.settings.temperature)
 
 
-def read_sets(folder: Path, settings: Settings) -> dict[str, PairSet]:
+def read_sets(
+    folder: Path, settings: Settings, codes: torch.Tensor | None = None
+) -> dict[str, PairSet]:
     """All training sets of a folder that have anything to contrast."""
     paths = [path for path in sorted(folder.glob("*.npz")) if path.stem in settings.sets]
-    sets = {path.stem: PairSet(path, settings) for path in paths}
+    sets = {path.stem: PairSet(path, settings, codes) for path in paths}
     return {name: one for name, one in sets.items() if one.n_rows > 1}
 
 
@@ -221,6 +254,9 @@ def main(argv: list[str] | None = None) -> None:
         "--weight", action="append", default=[], metavar="SET=SHARE", help="other share of a set"
     )
     parser.add_argument("--everyday", action="store_true", help="more of the everyday sets")
+    parser.add_argument(
+        "--crowding", action="store_true", help="like pieces share a count, also if --start has not"
+    )
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
@@ -234,13 +270,16 @@ def main(argv: list[str] | None = None) -> None:
         | {name: float(share) for name, share in changed.items()},
     )
     if args.start:
-        start = read_npz(args.start)["table"]
+        begun = read_npz(args.start)
     else:
         running = read_npz(args.work / f"{args.vectors}.npz")
-        start = start_table(running["vectors"], running["counts"], settings.common)
-    sets = read_sets(args.work / "pairs", settings)
-    run = TableRun(start, sets, settings, args.work / f"{args.out}_checkpoint.pt")
-    write_npz(args.work / f"{args.out}.npz", {"table": run.run()})
+        begun = {"table": start_table(running["vectors"], running["counts"], settings.common)}
+    if args.crowding and "codes" not in begun:
+        begun["codes"] = piece_codes(begun["table"])
+    codes = torch.from_numpy(begun["codes"]) if "codes" in begun else None
+    sets = read_sets(args.work / "pairs", settings, codes)
+    run = TableRun(begun["table"], sets, settings, args.work / f"{args.out}_checkpoint.pt")
+    write_npz(args.work / f"{args.out}.npz", begun | {"table": run.run()})
     print(f"{run.step} steps -> {args.work / (args.out + '.npz')}")
 
 

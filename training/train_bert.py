@@ -25,7 +25,7 @@ from kcsearch.finetuning.run import Pace, Run
 from training.model_folder import write_model_folder
 from training.ragged import Ragged, draw_runs, read_npz, write_npz
 from training.table import embed as embed_by_table
-from training.table import row_hashes, texts_of
+from training.table import row_hashes, texts_of, weighted
 
 CLS, SEP = 2, 3
 SHARES = {"section": 0.13, "title": 0.07, "parallel": 0.10, "rest": 0.07, "korsts": 0.16,
@@ -130,11 +130,15 @@ class TextSet:
             return nearer(parts["a"], parts["b"], parts["c"], settings.temperature)
         return contrast(parts["a"], parts["b"], self.same(rows), settings.temperature)
 
-    def mine(self, table: torch.Tensor, rng: np.random.Generator) -> None:
+    def mine(
+        self, table: torch.Tensor, codes: torch.Tensor | None, rng: np.random.Generator
+    ) -> None:
         """Find neighbours of a random part of the pairs: other b near an a, by the table."""
         self.members = rng.permutation(self.n_rows)[: self.settings.pool]
         a, b = (
-            embed_by_table(table, texts_of(self.columns, side, self.members, 96)).numpy()
+            embed_by_table(
+                table, weighted(texts_of(self.columns, side, self.members, 96), codes)
+            ).numpy()
             for side in "ab"
         )
         self.neighbours = nearest(a, b, self.settings.neighbours)
@@ -151,8 +155,9 @@ def read_sets(work: Path, table: Path, settings: Settings) -> dict[str, TextSet]
         if path.stem in MINED:
             if not kept.exists():
                 start = time.monotonic()
-                rows = torch.from_numpy(read_npz(table)["table"])
-                one.mine(rows, np.random.default_rng(settings.seed))
+                tensors = {key: torch.from_numpy(array) for key, array in read_npz(table).items()}
+                rng = np.random.default_rng(settings.seed)
+                one.mine(tensors["table"], tensors.get("codes"), rng)
                 write_npz(kept, {"members": one.members, "neighbours": one.neighbours})
                 print(f"{one.name}: mined in {time.monotonic() - start:.0f} s", flush=True)
             found = read_npz(kept)
