@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	rm -rf $(DEMO)
 	$(BIN)/kcsearch index data/everyday.jsonl --collection $(DEMO)
 	@echo
-	$(BIN)/kcsearch query "안녕하세요" "비가 오나요" "강아지가 초콜릿을 먹었어요" --top-k 3 --collection $(DEMO)
+	$(BIN)/kcsearch query "안녕하세요" "돈을 언제 돌려받나요" "강아지가 초콜릿을 먹었어요" --top-k 3 --collection $(DEMO)
 	@echo
 	@echo "Search for something else:    $(BIN)/kcsearch query '…' -c $(DEMO)"
 	@echo "Index a file of your own:     $(BIN)/kcsearch index FILE   (then query, in the same folder)"
