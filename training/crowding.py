@@ -49,15 +49,11 @@ def crowds(codes: torch.Tensor, ids: torch.Tensor, offsets: torch.Tensor) -> tor
     """
     lengths = torch.diff(offsets, append=torch.tensor([len(ids)]))
     found = torch.empty(len(ids))
-    order = lengths.argsort()
+    order = lengths.argsort(descending=True)
     first = 0
     while first < len(order):
         longest = int(lengths[order[first]])
-        n = max(1, MAX_CELLS // max(longest, 1) ** 2)
-        longest = int(lengths[order[min(first + n, len(order)) - 1]])
-        n = max(1, min(n, MAX_CELLS // max(longest, 1) ** 2))
-        texts = order[first : first + n]
-        longest = int(lengths[texts[-1]])
+        texts = order[first : first + max(1, MAX_CELLS // max(longest, 1) ** 2)]
         places = torch.arange(longest)
         mask = places < lengths[texts, None]
         own = (offsets[texts, None] + places)[mask]
@@ -65,7 +61,7 @@ def crowds(codes: torch.Tensor, ids: torch.Tensor, offsets: torch.Tensor) -> tor
         rows[mask] = codes[ids[own]]
         near = torch.baddbmm(torch.tensor(-SHARPNESS), rows, rows.mT, alpha=SHARPNESS).exp_()
         found[own] = (near @ mask[:, :, None].float())[:, :, 0][mask]
-        first += n
+        first += len(texts)
     return found
 
 
