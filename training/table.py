@@ -112,13 +112,13 @@ class PairSet:
         self.name, self.settings = path.stem, settings
         self.columns = read_npz(path)
         self.cut = settings.whole_pieces if "run" in self.columns else settings.max_pieces
-        self.sides = [side for side in "abc" if f"{side}_flat" in self.columns]
         self.n_rows = len(self.columns["a_offsets"]) - 1
         self.batch = settings.halves_batch if self.name == "halves" else settings.batch
         self.hashes = {side: row_hashes(self.columns, side) for side in "ab"}
         self.weights: dict[str, Ragged] = {}
         if codes is not None:
-            self.weights = {side: self.weigh(side, codes) for side in self.sides}
+            sides = [side for side in "abc" if f"{side}_flat" in self.columns]
+            self.weights = {side: self.weigh(side, codes) for side in sides}
 
     def weigh(self, side: str, codes: torch.Tensor) -> Ragged:
         """What each piece of each text counts, of the texts as they are cut."""

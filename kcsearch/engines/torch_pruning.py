@@ -54,11 +54,11 @@ def live_attention(tensors: Mapping[str, Tensor], attention: str, n_heads: int) 
     carries = is_live(value) & output[0].ne(0).any(0).view(n_heads, head)
     compares = is_live(query) & is_live(key)
     live = carries.any(1).nonzero()[:, 0].tolist()
+    n_live = max(len(live), 1)  # without any a head of zeros stays
     widest = max((int(part[i].sum()) for part in (carries, compares) for i in live), default=1)
-    size = -(-max(widest, 1) // _STEP) * _STEP
-    if max(len(live), 1) * size > hidden // 2:
+    size = -(-widest // _STEP) * _STEP
+    if n_live * size > hidden // 2:
         return whole
-    n_live = max(len(live), 1)
 
     def places(chosen: Tensor) -> tuple[Tensor, Tensor]:
         """From where in the whole to where in the small."""
