@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from training import (
     average,
     build_bert,
     cooccurrence,
+    extend,
     measure,
     pieces,
     ragged,
@@ -332,6 +334,45 @@ def test_area_under_curve_counts_a_tie_as_half() -> None:
     # Of the four pairs (positive, negative): won, won, tied, lost.
     found = measure.area_under_curve(np.array([0.9, 0.3, 0.3, 0.5]), positive)
     assert found == pytest.approx((1 + 1 + 0.5 + 0) / 4)
+
+
+def test_pieces_are_counted_as_greedy_match_takes_them() -> None:
+    known = ["[UNK]", "소", "소포", "##포", "##가"]
+    used = vocabulary.used_pieces(known, Counter({"소포가": 3, "소가": 2, "포": 5}))
+    assert used == {"소포": 3, "##가": 5, "소": 2, "[UNK]": 5}
+
+
+def test_words_put_in_begin_as_the_sum_of_what_they_were() -> None:
+    old = ["[PAD]", "소", "##포", "##가", "우", "##체", "##국"]
+    new = extend.extended(old, ["소포", "우체국", "##체국", "돈"], Counter(["소포가", "우체국"]), 9)
+    assert new == [*old, "소포", "우체국"]  # 돈 has no letters here, ##체국 is not used
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((7, 4)).astype(np.float32)
+    codes = np.eye(7, 3, dtype=np.float32)
+    more = extend.extended_arrays({"table": table, "codes": codes}, new)
+    assert np.array_equal(more["table"][:7], table)
+    assert np.array_equal(more["codes"][:7], codes)
+    assert np.allclose(more["table"][7:], [table[1] + table[2], table[4] + table[5] + table[6]])
+    assert np.allclose(np.linalg.norm(more["codes"][7]), 1)
+    assert more["table"].dtype == more["codes"].dtype == np.float32
+
+
+def test_words_to_put_in_are_put_together_and_no_stem_with_an_ending() -> None:
+    old = vocabulary.build_tokenizer(vocabulary.model_of(["[UNK]", "돈", "##을", "도", "##배"]))
+    lexicon = ["도배하다 / 벽지를 바르다 / 돈을", "도배 : 벽, 종이"]
+    assert extend.headwords(lexicon) == {"도배", "돈을"}
+    assert extend.candidates([], lexicon, Counter(), old) == ["도배", "##도배"]
+
+
+def test_the_steps_go_on_with_a_larger_vocabulary(work: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ragged.write_npz(work / "small.npz", {"table": rng.standard_normal((200, 48)).astype("f4")})
+    extend.main([
+        "--corpus", str(work.parent / "corpus0"), "--work", str(work), "--size", "220",
+        "--table", str(work / "small.npz"), "--out", str(tmp_path),
+    ])  # fmt: skip
+    assert len(ragged.read_npz(tmp_path / "small.npz")["table"]) == 220
+    assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab_size() == 220
 
 
 def test_an_average_weighs_each_table_and_needs_a_weight_for_each(tmp_path: Path) -> None:

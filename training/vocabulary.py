@@ -152,16 +152,23 @@ def everyday_words() -> list[str]:
     return path.read_text(encoding="utf-8").split()
 
 
-def most_used(pieces: list[str], words: Counter[str], size: int) -> list[str]:
-    """The special pieces, every letter, everyday words, then what greedy match uses most."""
+def used_pieces(pieces: list[str], words: Counter[str]) -> Counter[str]:
+    """How often greedy match uses each piece; words seen once say little and are left out."""
     model = build_tokenizer(model_of(pieces))
     frequent = [word for word, n in words.items() if n > 1] or list(words)
     used: Counter[str] = Counter()
     for start in range(0, len(frequent), 50_000):
         batch = frequent[start : start + 50_000]
-        for word, encoding in zip(batch, model.encode_batch_fast(batch, False), strict=True):
-            for piece in encoding.tokens:
-                used[piece] += words[word]
+        encodings = model.encode_batch_fast(batch, add_special_tokens=False)
+        for word, encoding in zip(batch, encodings, strict=True):
+            for number in encoding.ids:  # the fast way leaves `tokens` empty
+                used[pieces[number]] += words[word]
+    return used
+
+
+def most_used(pieces: list[str], words: Counter[str], size: int) -> list[str]:
+    """The special pieces, every letter, everyday words, then what greedy match uses most."""
+    used = used_pieces(pieces, words)
     letters = [piece for piece in pieces if len(piece.removeprefix("##")) == 1]
     always = [word for word in everyday_words() if set(word) <= set(letters)]
     ranked = sorted(pieces, key=lambda piece: -used[piece])
