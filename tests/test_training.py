@@ -29,7 +29,7 @@ from training import (
     vocabulary,
 )  # fmt: skip
 from training.embedders import model_embedder, table_embedder
-from training.table import Settings, TableRun, read_sets, start_table
+from training.table import Settings, TableRun, numbers_by_name, read_sets, start_table
 from training.table import main as table_main
 from training.train_bert import main as train_bert_main
 
@@ -259,7 +259,8 @@ def test_the_questions_of_paragraphs_are_whole() -> None:
 
 
 def test_own_texts_are_groups_of_different_texts_and_whole_triples() -> None:
-    names = ("everyday_groups.txt", "more_everyday_groups.txt", "synonyms.txt", "situations.txt")
+    names = ("everyday_groups.txt", "more_everyday_groups.txt", "synonyms.txt", "situations.txt",
+             "everyday_matters.txt")  # fmt: skip
     groups = [texts for name in names for texts in pieces.own_texts(name)]
     assert all(2 <= len(set(texts)) == len(texts) <= 6 for texts in groups)
     triples = pieces.own_texts("minimal_triples.txt")
@@ -373,6 +374,31 @@ def test_the_steps_go_on_with_a_larger_vocabulary(work: Path, tmp_path: Path) ->
     ])  # fmt: skip
     assert len(ragged.read_npz(tmp_path / "small.npz")["table"]) == 220
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab_size() == 220
+
+
+def test_a_set_can_have_a_temperature_of_its_own(work: Path) -> None:
+    settings = Settings(batch=32, temperatures=numbers_by_name(["section=0.5"]))
+    sets = read_sets(work / "pairs", settings)
+    assert sets["section"].temperature == 0.5
+    assert sets["rest"].temperature == settings.temperature
+    table = torch.from_numpy(np.random.default_rng(0).standard_normal((200, 48)).astype("f4"))
+    warmer = read_sets(work / "pairs", Settings(batch=32, temperature=0.5))
+    for name in ("section", "rest"):
+        own, warm = (one[name].loss(table, np.random.default_rng(1)) for one in (sets, warmer))
+        assert torch.equal(own, warm) == (name == "section")
+
+
+def test_associations_pair_a_word_with_halves_of_what_belongs_to_it() -> None:
+    tokenizer = vocabulary.train_vocabulary(iter(["가나다라마바사"]), 50, min_frequency=1)
+    columns = pieces.associations(tokenizer, seed=1)
+    lines = Path(pieces.__file__).with_name("associations.txt").read_text("utf-8").splitlines()
+    assert all(len(line.split(" : ")) == 2 for line in lines)
+    assert all(len(line.split(" : ")[1].split(", ")) >= 6 for line in lines)
+    heads = [line.split(" : ")[0] for line in lines]
+    assert len(set(heads)) == len(heads)
+    a_row = 2 * pieces.HALVINGS + 1 + pieces.CLOSEST
+    assert len(columns["group"]) <= len(lines) * a_row
+    assert set(np.unique(columns["group"])) <= set(range(len(lines)))
 
 
 def test_an_average_weighs_each_table_and_needs_a_weight_for_each(tmp_path: Path) -> None:

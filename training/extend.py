@@ -33,8 +33,9 @@ from training.vocabulary import (
     write_vocabulary,
 )
 
-WRITTEN = ("everyday_groups.txt", "more_everyday_groups.txt", "synonyms.txt", "situations.txt")
-LEXICON = ("synonyms.txt",)  # a word a place
+WRITTEN = ("everyday_groups.txt", "more_everyday_groups.txt", "synonyms.txt", "situations.txt",
+           "everyday_matters.txt", "associations.txt")  # fmt: skip
+LEXICON = ("synonyms.txt", "associations.txt")  # a word a place
 WRITTEN_TIMES = 20  # what was written for this project counts so often
 LONGEST = 6  # syllables of a new piece
 NAMING_ENDINGS = ("스럽다", "시키다", "당하다", "하다", "되다", "롭다", "다")

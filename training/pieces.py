@@ -29,6 +29,7 @@ CONVERSATION = ("songys_chatbot", "question_pair_train", "parakqc_train", "naver
 # At most this many pairs of one documentation project, so that they do not outweigh other English.
 PARALLEL_CAP = 33_000
 N_REST, N_WIKI_HALVES = 250_000, 240_000
+HALVINGS, CLOSEST = 3, 6  # of a line of associations
 N_ALTERED, N_HURRIED = 15_000, 20_000  # of a source
 HALVED = {"nsmc_reviews": "line", "kocohub_comments": "line", "3i4k_utterances": "line",
           "naver_square_kosbi": "line", "klue_ner_dev": "line", "ud_korean_kaist_devtest": "line",
@@ -230,6 +231,25 @@ def everyday(tokenizer: Tokenizer, name: str) -> Columns:
     return columns | {"group": groups[columns["kept"]]}
 
 
+def associations(tokenizer: Tokenizer, seed: int) -> Columns:
+    """A word and what is associated with it: all of it, each half, and half against half."""
+    rng = random.Random(f"{seed} associations")
+    rows: list[tuple[str, str, int]] = []
+    lines = Path(__file__).with_name("associations.txt").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        word, _, others = line.partition(" : ")
+        known = others.split(", ")
+        for _ in range(HALVINGS):
+            rng.shuffle(known)
+            one, other = known[::2], known[1::2]
+            rows += [(" ".join(one), " ".join(other), number), (word, " ".join(one), number)]
+        rows += [(word, " ".join(known), number)]
+        rows += [(word, one, number) for one in others.split(", ")[:CLOSEST]]
+    columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
+    groups = np.array([number for _, _, number in rows], dtype=np.int64)
+    return columns | {"group": groups[columns["kept"]]}
+
+
 def nli(tokenizer: Tokenizer, folder: Path) -> Columns:
     """Premise, a sentence it entails, and a sentence that contradicts it (columns c)."""
     found: dict[str, dict[str, str]] = {}
@@ -360,6 +380,8 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "more_everyday": lambda: everyday(tokenizer, "more_everyday_groups.txt"),
         "synonyms": lambda: everyday(tokenizer, "synonyms.txt"),
         "situations": lambda: everyday(tokenizer, "situations.txt"),
+        "matters": lambda: everyday(tokenizer, "everyday_matters.txt"),
+        "associations": lambda: associations(tokenizer, seed),
         "nli": lambda: nli(tokenizer, folder),
         "inference": lambda: inference(tokenizer, folder),
         "pawsx": lambda: pawsx(tokenizer, folder),

@@ -50,6 +50,7 @@ class Settings:
     common: float = 3e-4  # a piece of frequency p starts with length common / (common + p)
     seed: int = 1
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    temperatures: dict[str, float] = field(default_factory=dict)  # of sets with one of their own
 
     @property
     def sets(self) -> set[str]:
@@ -111,6 +112,7 @@ class PairSet:
     def __init__(self, path: Path, settings: Settings, codes: torch.Tensor | None = None):
         self.name, self.settings = path.stem, settings
         self.columns = read_npz(path)
+        self.temperature = settings.temperatures.get(self.name, settings.temperature)
         self.cut = settings.whole_pieces if "run" in self.columns else settings.max_pieces
         self.n_rows = len(self.columns["a_offsets"]) - 1
         self.batch = settings.halves_batch if self.name == "halves" else settings.batch
@@ -158,7 +160,7 @@ class PairSet:
         np.fill_diagonal(same, False)
         if "c_flat" in self.columns:
             b = torch.cat([b, embed(table, self.texts("c", rows))])
-        return contrast(a, b, torch.from_numpy(same), self.settings.temperature)
+        return contrast(a, b, torch.from_numpy(same), self.temperature)
 
 
 def read_sets(
@@ -239,6 +241,12 @@ class TableRun:
         return self.table.detach().numpy().copy()
 
 
+def numbers_by_name(given: list[str]) -> dict[str, float]:
+    """{"law": 0.1} of ["law=0.1"]."""
+    pairs = (pair.split("=", 1) for pair in given)
+    return {name: float(number) for name, number in pairs}
+
+
 def main(argv: list[str] | None = None) -> None:
     defaults = Settings()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -253,6 +261,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--weight", action="append", default=[], metavar="SET=SHARE", help="other share of a set"
     )
+    parser.add_argument(
+        "--temperature", action="append", default=[], metavar="SET=T", help="other one of a set"
+    )
     parser.add_argument("--everyday", action="store_true", help="more of the everyday sets")
     parser.add_argument(
         "--crowding", action="store_true", help="like pieces share a count, also if --start has not"
@@ -260,14 +271,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    changed = dict(pair.split("=", 1) for pair in args.weight)
+    changed, temperatures = map(numbers_by_name, (args.weight, args.temperature))
     settings = Settings(
         steps=args.steps,
         rate=args.rate,
         halves_share=args.halves_share,
         seed=args.seed,
-        weights=(EVERYDAY_WEIGHTS if args.everyday else WEIGHTS)
-        | {name: float(share) for name, share in changed.items()},
+        weights=(EVERYDAY_WEIGHTS if args.everyday else WEIGHTS) | changed,
+        temperatures=temperatures,
     )
     if args.start:
         begun = read_npz(args.start)
