@@ -28,3 +28,9 @@ def test_the_python_examples_run(
         with suppress(MissingExtraError):  # those of the integrations whose extra is not here
             exec(compile(example, "README.md", "exec"), {})
     assert "2호선이 지연 운행되고 있습니다." in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_traceback_is_never_written_into_the_page() -> None:
+    page = "```console\n$ python -c 'import no_such_module'\n```\n"
+    with pytest.raises(RuntimeError, match="ModuleNotFoundError"):
+        readme.rendered(page)

@@ -84,7 +84,10 @@ def _reference() -> str:
 
 
 def _run(command: str, folder: Path) -> str:
-    """What a shell prints for `command`, stdout and stderr as they come."""
+    """What a shell prints for `command`, stdout and stderr as they come.
+
+    RuntimeError if that is a traceback: no page shows one.
+    """
     environment = dict(os.environ, LC_ALL="C.UTF-8", COLUMNS="80", TERM="dumb")
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     environment.pop("KCSEARCH_COLLECTION", None)
@@ -98,6 +101,8 @@ def _run(command: str, folder: Path) -> str:
         encoding="utf-8",
         check=False,
     )
+    if "Traceback (most recent call last)" in done.stdout:
+        raise RuntimeError(f"{command}\n{done.stdout}")
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
