@@ -19,9 +19,9 @@ BM25 only chooses the lexical candidates: how often a token occurs says little i
 every candidate gets both parts of the score, whichever side found it.
 
 0.8, sqrt, 5 and the square were chosen with the first bundled model on KorQuAD, statutes, Wikipedia
-sections, question pairs and data/everyday, and looked at again with the third: 0.5 to 1.3 are
-within a point of 0.8. benchmarks/quality.md has the figures, and the check of one half of the sets
-by the other; benchmarks/README.md tells what else was tried.
+sections, question pairs and data/everyday, and looked at again with the third and the sixth: 0.5
+to 1.3 are within a point of 0.8. benchmarks/quality.md has the figures, and the check of one half
+of the sets by the other; benchmarks/README.md tells what else was tried.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def test_korean_help(tmp_path: Path) -> None:
 def test_the_locale_chooses_korean(variables: dict[str, str], tmp_path: Path) -> None:
     done = process(tmp_path, "query", **variables)
     assert done.returncode == 2
-    assert done.stderr.decode() == "오류: 검색어와 --similar-to KEY 중 하나만 쓰십시오\n"
+    told = "오류: 검색어나 --similar-to KEY 중 하나를 쓰십시오(둘을 함께 쓸 수는 없습니다)\n"
+    assert done.stderr.decode() == told
     done = process(tmp_path, "get", **variables)
     assert done.stderr.decode() == (
         "오류: 'KEY' 인수가 필요합니다. 자세한 사용법: `kcsearch get --help`\n"

@@ -464,7 +464,7 @@ KOREAN: dict[str, str] = {
     "Option {name} requires an argument": "{name} 옵션에는 값이 필요합니다",
     "Option {name} does not take a value": "{name} 옵션에는 값을 쓰지 않습니다",
     "give a query, or --similar-to KEY, and not both": (
-        "검색어와 --similar-to KEY 중 하나만 쓰십시오"
+        "검색어나 --similar-to KEY 중 하나를 쓰십시오(둘을 함께 쓸 수는 없습니다)"
     ),
     "give keys, or a condition with --filter or --where, and not both": (
         "키 또는 조건(--filter, --where) 중 하나만 쓰십시오"
