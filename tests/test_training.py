@@ -349,20 +349,35 @@ def test_words_put_in_begin_as_the_sum_of_what_they_were() -> None:
     assert new == [*old, "소포", "우체국"]  # 돈 has no letters here, ##체국 is not used
     rng = np.random.default_rng(0)
     table = rng.standard_normal((7, 4)).astype(np.float32)
-    codes = np.eye(7, 3, dtype=np.float32)
+    codes = rng.standard_normal((7, 3)).astype(np.float32)
+    codes /= np.linalg.norm(codes, axis=1, keepdims=True)
     more = extend.extended_arrays({"table": table, "codes": codes}, new)
     assert np.array_equal(more["table"][:7], table)
     assert np.array_equal(more["codes"][:7], codes)
     assert np.allclose(more["table"][7:], [table[1] + table[2], table[4] + table[5] + table[6]])
-    assert np.allclose(np.linalg.norm(more["codes"][7]), 1)
+    mixed = np.linalg.norm(table[1]) * codes[1] + np.linalg.norm(table[2]) * codes[2]
+    assert np.allclose(more["codes"][7], mixed / np.linalg.norm(mixed), atol=1e-6)
     assert more["table"].dtype == more["codes"].dtype == np.float32
 
 
+def test_a_vocabulary_is_never_cut_and_may_stay_as_it_is() -> None:
+    old = ["[PAD]", "소", "##포"]
+    with pytest.raises(ValueError, match="3 pieces already"):
+        extend.extended(old, ["소포"], Counter(["소포"]), 2)
+    same = extend.extended(old, ["소포"], Counter(["소포"]), 3)
+    arrays = {"table": np.ones((3, 2), np.float32), "codes": np.ones((3, 2), np.float32)}
+    assert extend.extended_arrays(arrays, same) == arrays
+    assert extend.extended(old, ["소포", "소포"], Counter(["소포"]), 9) == [*old, "소포"]
+
+
 def test_words_to_put_in_are_put_together_and_no_stem_with_an_ending() -> None:
-    old = vocabulary.build_tokenizer(vocabulary.model_of(["[UNK]", "돈", "##을", "도", "##배"]))
-    lexicon = ["도배하다 / 벽지를 바르다 / 돈을", "도배 : 벽, 종이"]
-    assert extend.headwords(lexicon) == {"도배", "돈을"}
-    assert extend.candidates([], lexicon, Counter(), old) == ["도배", "##도배"]
+    small = ["[UNK]", "돈", "##을", "##하", "도", "##배", "배", "##도", "##돈"]
+    old = vocabulary.build_tokenizer(vocabulary.model_of(small))
+    lexicon = ["도배하다 / 벽지를 바르다 / 돈을", "도배 : 벽, 종이", "돈하 / 배도"]
+    assert extend.headwords(lexicon) == {"도배", "돈을", "돈하", "배도"}
+    spoken = Counter({f"배돈{ending}": 2 for ending in ("", "을", "이", "은", "에", "만")})
+    # 돈을, 돈하 and 배도 are a piece with an ending; 배돈 is not of the lexicon: no ##배돈.
+    assert extend.candidates([], lexicon, spoken, old) == ["도배", "배돈", "##도배"]
 
 
 def test_the_steps_go_on_with_a_larger_vocabulary(work: Path, tmp_path: Path) -> None:
@@ -388,17 +403,54 @@ def test_a_set_can_have_a_temperature_of_its_own(work: Path) -> None:
         assert torch.equal(own, warm) == (name == "section")
 
 
+def test_the_command_takes_temperatures_of_sets_that_have_one(work: Path) -> None:
+    start = np.random.default_rng(0).standard_normal((200, 48)).astype(np.float32)
+    ragged.write_npz(work / "warm_start.npz", {"table": start})
+    options = ["--work", str(work), "--start", str(work / "warm_start.npz"), "--steps", "3"]
+    tables = []
+    for out, more in (("cold", []), ("warm", ["section=0.5", "rest=0.5", "halves=0.5"])):
+        given = [word for one in more for word in ("--temperature", one)]
+        table_main([*options, "--out", out, *given])
+        tables.append(ragged.read_npz(work / f"{out}.npz")["table"])
+    assert not np.array_equal(*tables)
+    for name in ("korsts", "nothing"):  # scores are not contrasted
+        with pytest.raises(SystemExit):
+            table_main([*options, "--out", "never", "--temperature", f"{name}=0.5"])
+
+
 def test_associations_pair_a_word_with_halves_of_what_belongs_to_it() -> None:
-    tokenizer = vocabulary.train_vocabulary(iter(["가나다라마바사"]), 50, min_frequency=1)
-    columns = pieces.associations(tokenizer, seed=1)
-    lines = Path(pieces.__file__).with_name("associations.txt").read_text("utf-8").splitlines()
+    known = list("가나다라마바사아")
+    tokenizer = vocabulary.build_tokenizer(vocabulary.model_of(["[UNK]", *known]))
+    columns = pieces.associations(tokenizer, ["가 : 나, 다, 라, 마, 바, 사, 아", "나 : 가, 다"], 1)
+    a, b = (
+        [tokenizer.decode(row.tolist()).split() for row in
+         ragged.Ragged.from_columns(columns, side).rows()]
+        for side in "ab"
+    )  # fmt: skip
+    assert columns["group"].tolist() == [0] * 13 + [1] * 9
+    for turn in range(pieces.HALVINGS):
+        one, other = a[2 * turn], b[2 * turn]
+        assert sorted(one + other) == sorted(known[1:])
+        assert (a[2 * turn + 1], b[2 * turn + 1]) == (["가"], one)
+    assert sorted(b[6]) == sorted(known[1:])
+    assert b[7:13] == [[one] for one in known[1:7]]  # the closest, as they stand
+
+
+def test_associations_are_of_different_words_and_enough() -> None:
+    lines = pieces.own_lines("associations.txt")
     assert all(len(line.split(" : ")) == 2 for line in lines)
     assert all(len(line.split(" : ")[1].split(", ")) >= 6 for line in lines)
-    heads = [line.split(" : ")[0] for line in lines]
-    assert len(set(heads)) == len(heads)
-    a_row = 2 * pieces.HALVINGS + 1 + pieces.CLOSEST
-    assert len(columns["group"]) <= len(lines) * a_row
-    assert set(np.unique(columns["group"])) <= set(range(len(lines)))
+    assert len({line.split(" : ")[0] for line in lines}) == len(lines)
+
+
+def test_what_was_written_is_among_the_sets(work: Path, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    sets = pieces.pair_sets(tokenizer, tmp_path, 1)
+    assert {"everyday", "matters", "situations", "synonyms", "associations"} <= set(sets)
+    assert all(len(texts) == 5 for texts in pieces.own_texts("everyday_matters.txt"))
+    matters = sets["matters"]()
+    assert len(matters["a_offsets"]) == len(matters["group"]) + 1
+    assert np.bincount(matters["group"]).max() == 10  # every two of five
 
 
 def test_an_average_weighs_each_table_and_needs_a_weight_for_each(tmp_path: Path) -> None:

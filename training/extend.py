@@ -5,9 +5,9 @@
 A word that is put together from syllables (도배 as 도 + ##배) shares its rows with every other word
 that has them, so that a bag cannot say what it means. The words that were written for this project
 and the stems of everyday text are put in, those used most first, until there are `size` pieces. A
-new row begins as the sum of the rows that the word was, and a new code as their mean: the table
-says what it said before, and goes on from there. Writes NEW_WORK/tokenizer.json, vocab.txt and the
-table under its name.
+new row begins as the sum of the rows that the word was, and a new code as the mean of its codes,
+weighed by the rows' lengths: the table says nearly what it said before, and goes on from there.
+Writes NEW_WORK/tokenizer.json, vocab.txt and the table under its name.
 """
 
 import argparse
@@ -97,16 +97,26 @@ def parts(piece: str, numbers: Mapping[str, int]) -> list[int]:
 
 
 def extended(pieces: list[str], more: list[str], words: Counter[str], size: int) -> list[str]:
-    """The pieces as they are, and of `more` those that greedy match uses most."""
+    """The pieces as they are, and of `more` those that greedy match uses most.
+
+    ValueError if there are more pieces than `size` already.
+    """
+    if size < len(pieces):
+        raise ValueError(f"size {size}: there are {len(pieces)} pieces already")
     numbers = {piece: number for number, piece in enumerate(pieces)}
-    new = [piece for piece in more if piece not in numbers and parts(piece, numbers)]
+    new = [one for one in dict.fromkeys(more) if one not in numbers and parts(one, numbers)]
     used = used_pieces([*pieces, *new], words)
     return [*pieces, *sorted(new, key=lambda piece: (-used[piece], piece))[: size - len(pieces)]]
 
 
 def extended_arrays(arrays: dict[str, np.ndarray], pieces: list[str]) -> dict[str, np.ndarray]:
-    """Table and codes with rows for the new pieces: sums of the old ones, codes made unit again."""
+    """Table and codes with rows for the new pieces: sums of the old ones, codes made unit again.
+
+    pieces: the old ones, as many as the table has rows, then the new ones.
+    """
     table = arrays["table"]
+    if len(pieces) == len(table):
+        return arrays
     numbers = {piece: number for number, piece in enumerate(pieces[: len(table)])}
     old = [parts(piece, numbers) for piece in pieces[len(table) :]]
     found = arrays | {"table": np.stack([*table, *(table[ids].sum(0) for ids in old)])}
@@ -130,6 +140,9 @@ def main(argv: list[str] | None = None) -> None:
     old = Tokenizer.from_file(str(args.work / "tokenizer.json"))
     numbers = old.get_vocab()
     pieces = sorted(numbers, key=lambda piece: numbers[piece])
+    arrays = read_npz(args.table)
+    if len(arrays["table"]) != len(pieces):
+        parser.error(f"{args.table}: {len(arrays['table'])} rows for {len(pieces)} pieces")
     everyday, other = sample_corpus(args.corpus, args.seed, SAMPLE)
     written, lexicon = texts_of(WRITTEN), texts_of(LEXICON)
     spoken, words = count_words(everyday), count_words(other)
@@ -140,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer = build_tokenizer(model_of(pieces))
     tokenizer.add_special_tokens(SPECIAL_PIECES)
     write_vocabulary(tokenizer, args.out)
-    write_npz(args.out / args.table.name, extended_arrays(read_npz(args.table), pieces))
+    write_npz(args.out / args.table.name, extended_arrays(arrays, pieces))
     print(f"{len(pieces) - len(numbers)} pieces more -> {args.out}")
 
 

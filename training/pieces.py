@@ -213,10 +213,14 @@ def parakqc(tokenizer: Tokenizer, folder: Path) -> Columns:
     return columns | {"group": groups[columns["kept"]]}
 
 
+def own_lines(name: str) -> list[str]:
+    """The lines of a file that was written for this project."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+
+
 def own_texts(name: str) -> list[list[str]]:
     """Texts that were written for this project, those of a line together."""
-    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
-    return [line.split(" / ") for line in lines]
+    return [line.split(" / ") for line in own_lines(name)]
 
 
 def everyday(tokenizer: Tokenizer, name: str) -> Columns:
@@ -231,11 +235,14 @@ def everyday(tokenizer: Tokenizer, name: str) -> Columns:
     return columns | {"group": groups[columns["kept"]]}
 
 
-def associations(tokenizer: Tokenizer, seed: int) -> Columns:
-    """A word and what is associated with it: all of it, each half, and half against half."""
+def associations(tokenizer: Tokenizer, lines: list[str], seed: int) -> Columns:
+    """A word and what is associated with it, with the number of their line.
+
+    HALVINGS times a random half with the other one, and the word with the first; the word with all
+    of it, and with each of the CLOSEST that stand first.
+    """
     rng = random.Random(f"{seed} associations")
     rows: list[tuple[str, str, int]] = []
-    lines = Path(__file__).with_name("associations.txt").read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         word, _, others = line.partition(" : ")
         known = others.split(", ")
@@ -381,7 +388,7 @@ def pair_sets(tokenizer: Tokenizer, folder: Path, seed: int) -> dict[str, Callab
         "synonyms": lambda: everyday(tokenizer, "synonyms.txt"),
         "situations": lambda: everyday(tokenizer, "situations.txt"),
         "matters": lambda: everyday(tokenizer, "everyday_matters.txt"),
-        "associations": lambda: associations(tokenizer, seed),
+        "associations": lambda: associations(tokenizer, own_lines("associations.txt"), seed),
         "nli": lambda: nli(tokenizer, folder),
         "inference": lambda: inference(tokenizer, folder),
         "pawsx": lambda: pawsx(tokenizer, folder),

@@ -289,6 +289,8 @@ def main(argv: list[str] | None = None) -> None:
         begun["codes"] = piece_codes(begun["table"])
     codes = torch.from_numpy(begun["codes"]) if "codes" in begun else None
     sets = read_sets(args.work / "pairs", settings, codes)
+    if unknown := sorted(set(temperatures) - {n for n in sets if "score" not in sets[n].columns}):
+        parser.error(f"--temperature {unknown[0]}: no such set, or one of scores, which has none")
     run = TableRun(begun["table"], sets, settings, args.work / f"{args.out}_checkpoint.pt")
     write_npz(args.work / f"{args.out}.npz", begun | {"table": run.run()})
     print(f"{run.step} steps -> {args.work / (args.out + '.npz')}")
