@@ -19,6 +19,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training import stems
+from training.pieces import own_lines
 from training.ragged import read_npz, write_npz
 from training.vocabulary import (
     EVERYDAY_TIMES,
@@ -40,13 +41,6 @@ WRITTEN_TIMES = 20  # what was written for this project counts so often
 LONGEST = 6  # syllables of a new piece
 NAMING_ENDINGS = ("스럽다", "시키다", "당하다", "하다", "되다", "롭다", "다")
 VERB_MAKERS = {"하", "되", "이", "시키", "스럽", "롭"}  # 사용 ##하: known without
-
-
-def texts_of(names: Iterable[str]) -> list[str]:
-    """The lines of files beside this one."""
-    folder = Path(__file__).parent
-    lines = (folder.joinpath(name).read_text(encoding="utf-8").splitlines() for name in names)
-    return [line for file in lines for line in file]
 
 
 def headwords(lines: Iterable[str]) -> set[str]:
@@ -144,7 +138,9 @@ def main(argv: list[str] | None = None) -> None:
     if len(arrays["table"]) != len(pieces):
         parser.error(f"{args.table}: {len(arrays['table'])} rows for {len(pieces)} pieces")
     everyday, other = sample_corpus(args.corpus, args.seed, SAMPLE)
-    written, lexicon = texts_of(WRITTEN), texts_of(LEXICON)
+    written, lexicon = (
+        [line for name in names for line in own_lines(name)] for names in (WRITTEN, LEXICON)
+    )
     spoken, words = count_words(everyday), count_words(other)
     for counts, times in ((spoken, EVERYDAY_TIMES), (count_words(written), WRITTEN_TIMES)):
         for word, n in counts.items():
