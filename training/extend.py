@@ -25,11 +25,10 @@ from training.vocabulary import (
     EVERYDAY_TIMES,
     LEAST_STEM,
     SAMPLE,
-    SPECIAL_PIECES,
-    build_tokenizer,
     count_words,
-    model_of,
+    pieces_of,
     sample_corpus,
+    tokenizer_of,
     used_pieces,
     write_vocabulary,
 )
@@ -132,11 +131,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     old = Tokenizer.from_file(str(args.work / "tokenizer.json"))
-    numbers = old.get_vocab()
-    pieces = sorted(numbers, key=lambda piece: numbers[piece])
+    known = pieces_of(old)
     arrays = read_npz(args.table)
-    if len(arrays["table"]) != len(pieces):
-        parser.error(f"{args.table}: {len(arrays['table'])} rows for {len(pieces)} pieces")
+    if len(arrays["table"]) != len(known):
+        parser.error(f"{args.table}: {len(arrays['table'])} rows for {len(known)} pieces")
     everyday, other = sample_corpus(args.corpus, args.seed, SAMPLE)
     written, lexicon = (
         [line for name in names for line in own_lines(name)] for names in (WRITTEN, LEXICON)
@@ -145,12 +143,10 @@ def main(argv: list[str] | None = None) -> None:
     for counts, times in ((spoken, EVERYDAY_TIMES), (count_words(written), WRITTEN_TIMES)):
         for word, n in counts.items():
             words[word] += times * n
-    pieces = extended(pieces, candidates(written, lexicon, spoken, old), words, args.size)
-    tokenizer = build_tokenizer(model_of(pieces))
-    tokenizer.add_special_tokens(SPECIAL_PIECES)
-    write_vocabulary(tokenizer, args.out)
+    pieces = extended(known, candidates(written, lexicon, spoken, old), words, args.size)
+    write_vocabulary(tokenizer_of(pieces), args.out)
     write_npz(args.out / args.table.name, extended_arrays(arrays, pieces))
-    print(f"{len(pieces) - len(numbers)} pieces more -> {args.out}")
+    print(f"{len(pieces) - len(known)} pieces more -> {args.out}")
 
 
 if __name__ == "__main__":

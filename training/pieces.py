@@ -116,6 +116,13 @@ def encode_two(
     return {"kept": keep, **a.select(keep).columns("a"), **b.select(keep).columns("b")}
 
 
+def encode_grouped(tokenizer: Tokenizer, rows: list[tuple[str, str, int]]) -> Columns:
+    """Encode pairs of texts, each with the number of its group (column group)."""
+    columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
+    groups = np.array([number for _, _, number in rows], dtype=np.int64)
+    return columns | {"group": groups[columns["kept"]]}
+
+
 def plain_pairs(folder: Path, kind: corpus.Kind, name: str) -> list[tuple[str, str]]:
     """The (a, b) texts of one set, without pairs of equal texts and pairs labelled as different."""
     first, second = corpus.TEXT_FIELDS[kind]
@@ -207,10 +214,8 @@ def korsts(tokenizer: Tokenizer, folder: Path) -> Columns:
 
 def parakqc(tokenizer: Tokenizer, folder: Path) -> Columns:
     """Paraphrase pairs with the number of their group: other pairs of a group are no negatives."""
-    rows = list(corpus.rows(folder, "pairs", "parakqc_train"))
-    columns = encode_two(tokenizer, [(row["a"], row["b"]) for row in rows])
-    groups = np.array([row["group"] for row in rows], dtype=np.int64)
-    return columns | {"group": groups[columns["kept"]]}
+    rows = corpus.rows(folder, "pairs", "parakqc_train")
+    return encode_grouped(tokenizer, [(row["a"], row["b"], row["group"]) for row in rows])
 
 
 def own_lines(name: str) -> list[str]:
@@ -230,9 +235,7 @@ def everyday(tokenizer: Tokenizer, name: str) -> Columns:
         for number, texts in enumerate(own_texts(name))
         for a, b in itertools.combinations(texts, 2)
     ]
-    columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
-    groups = np.array([number for _, _, number in rows], dtype=np.int64)
-    return columns | {"group": groups[columns["kept"]]}
+    return encode_grouped(tokenizer, rows)
 
 
 def associations(tokenizer: Tokenizer, lines: list[str], seed: int) -> Columns:
@@ -252,9 +255,7 @@ def associations(tokenizer: Tokenizer, lines: list[str], seed: int) -> Columns:
             rows += [(" ".join(one), " ".join(other), number), (word, " ".join(one), number)]
         rows += [(word, " ".join(known), number)]
         rows += [(word, one, number) for one in others.split(", ")[:CLOSEST]]
-    columns = encode_two(tokenizer, [(a, b) for a, b, _ in rows])
-    groups = np.array([number for _, _, number in rows], dtype=np.int64)
-    return columns | {"group": groups[columns["kept"]]}
+    return encode_grouped(tokenizer, rows)
 
 
 def nli(tokenizer: Tokenizer, folder: Path) -> Columns:

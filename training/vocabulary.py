@@ -180,6 +180,19 @@ def model_of(pieces: list[str]) -> models.WordPiece:
     return models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]")
 
 
+def tokenizer_of(pieces: list[str]) -> Tokenizer:
+    """A tokenizer with these pieces, the special ones marked as a trainer marks them."""
+    tokenizer = build_tokenizer(model_of(pieces))
+    tokenizer.add_special_tokens(SPECIAL_PIECES)
+    return tokenizer
+
+
+def pieces_of(tokenizer: Tokenizer) -> list[str]:
+    """Its pieces in the order of their ids."""
+    numbers = tokenizer.get_vocab()
+    return sorted(numbers, key=lambda piece: numbers[piece])
+
+
 def choose_vocabulary(everyday: list[str], other: list[str], size: int) -> Tokenizer:
     """Train a larger vocabulary, take out what is glued, put in everyday stems, cut to `size`."""
     spoken = count_words(everyday)
@@ -187,15 +200,12 @@ def choose_vocabulary(everyday: list[str], other: list[str], size: int) -> Token
     for word, n in spoken.items():
         words[word] += EVERYDAY_TIMES * n
     texts = itertools.chain(other, *[everyday] * EVERYDAY_TIMES)
-    larger = train_vocabulary(texts, int(size * LARGER)).get_vocab()
-    pieces = sorted(larger, key=lambda piece: larger[piece])
+    pieces = pieces_of(train_vocabulary(texts, int(size * LARGER)))
     better = unglued(pieces, words, spoken)
     better += [word for word in everyday_words() if word not in set(better)]
     print(f"{len(pieces)} pieces trained, {len(set(pieces) - set(better))} taken out, "
           f"{len(set(better) - set(pieces))} put in")  # fmt: skip
-    tokenizer = build_tokenizer(model_of(most_used(better, words, size)))
-    tokenizer.add_special_tokens(SPECIAL_PIECES)  # a trainer does this itself
-    return tokenizer
+    return tokenizer_of(most_used(better, words, size))
 
 
 def write_vocabulary(tokenizer: Tokenizer, work: Path) -> None:
