@@ -467,7 +467,7 @@ KOREAN: dict[str, str] = {
         "검색어나 --similar-to KEY 중 하나를 쓰십시오(둘을 함께 쓸 수는 없습니다)"
     ),
     "give keys, or a condition with --filter or --where, and not both": (
-        "키 또는 조건(--filter, --where) 중 하나만 쓰십시오"
+        "키나 조건(--filter, --where) 중 하나를 쓰십시오(둘을 함께 쓸 수는 없습니다)"
     ),
     "{option} {word!r}: {form} is needed": "{option} {word!r}: {form} 형식으로 쓰십시오",
     "word vectors differ in number by text: they are printed as JSON only": (
